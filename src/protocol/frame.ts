@@ -1,0 +1,138 @@
+/** Frames and headers: `int32 size`, then a header, then the body. record-format.md §1. */
+import type { Encoded, Message } from "./schema.js";
+import { ProtocolError, Reader } from "./reader.js";
+import { APIS } from "./apis.js";
+import { Writer } from "./writer.js";
+
+export { ProtocolError } from "./reader.js";
+
+const API_VERSIONS = 18;
+/** A frame's buffer grows with what has come, so that a claim of 100 MiB costs nothing by itself. */
+const GROW_FIRST_BYTES = 64 * 1024;
+
+export interface RequestHeader {
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly correlationId: number;
+  readonly clientId: string | null;
+  /** Size of the header: the body begins there. */
+  readonly bytes: number;
+}
+
+const flexibleSince: ReadonlyMap<number, number> = new Map(APIS.map(({ request }) => [request.key, request.declaration.flexibleSince ?? Infinity]));
+
+/** Request header 2 and response header 1 belong to flexible versions; ApiVersions answers with header 0 always (KIP-511). */
+export function isFlexible(apiKey: number, version: number): boolean {
+  return version >= (flexibleSince.get(apiKey) ?? Infinity);
+}
+
+/** @throws ProtocolError */
+export function decodeRequestHeader(frame: Uint8Array): RequestHeader {
+  const reader = new Reader(frame);
+  const apiKey = reader.int16();
+  const apiVersion = reader.int16();
+  const correlationId = reader.int32();
+  const length = reader.int16();
+  const clientId = length < 0 ? null : reader.text(length);
+  // An ApiVersions request of a version that we do not know still has header 2: the answer depends on nothing else in it.
+  if (isFlexible(apiKey, apiVersion)) skipTags(reader);
+  return { apiKey, apiVersion, correlationId, clientId, bytes: reader.position };
+}
+
+export function skipTags(reader: Reader): void {
+  const count = reader.uvarint();
+  if (count * 2 > reader.remaining) throw new ProtocolError(`${count} tagged fields cannot fit into ${reader.remaining} bytes`);
+  for (let i = 0; i < count; i++) {
+    reader.uvarint();
+    reader.take(reader.uvarint());
+  }
+}
+
+/** Length, header and body of an answer, ready to be written. */
+export function encodeResponseFrame(apiKey: number, version: number, correlationId: number, body: Encoded): readonly Uint8Array[] {
+  const tags = isFlexible(apiKey, version) && apiKey !== API_VERSIONS;
+  const head = Buffer.allocUnsafe(tags ? 9 : 8);
+  head.writeInt32BE(head.length - 4 + body.bytes, 0);
+  head.writeInt32BE(correlationId, 4);
+  if (tags) head[8] = 0;
+  return [head, ...body.parts];
+}
+
+/** The client's side. */
+export function encodeRequestFrame<T, In>(message: Message<T, In>, version: number, options: { readonly correlationId: number; readonly clientId: string | null }, value: In): readonly Uint8Array[] {
+  const writer = new Writer();
+  writer.int16(message.key);
+  writer.int16(version);
+  writer.int32(options.correlationId);
+  if (options.clientId === null) writer.int16(-1);
+  else {
+    const bytes = Buffer.byteLength(options.clientId, "utf8");
+    writer.int16(bytes);
+    writer.text(options.clientId, bytes);
+  }
+  if (message.isFlexible(version)) writer.uvarint(0);
+  message.write(writer, value, version);
+  const encoded = writer.finish();
+  const head = Buffer.allocUnsafe(4);
+  head.writeInt32BE(encoded.bytes, 0);
+  return [head, ...encoded.parts];
+}
+
+/** @throws ProtocolError */
+export function decodeResponse<T, In>(message: Message<T, In>, version: number, frame: Uint8Array): { readonly correlationId: number; readonly body: T } {
+  const reader = new Reader(frame);
+  const correlationId = reader.int32();
+  if (message.isFlexible(version) && message.key !== API_VERSIONS) skipTags(reader);
+  return { correlationId, body: message.read(reader, version) };
+}
+
+/**
+ * Cuts a byte stream into frames. Every frame is a buffer of its own that nobody changes afterwards.
+ * The length is judged before any memory is taken, and memory is taken as bytes come.
+ */
+export class FrameSplitter {
+  readonly #head = Buffer.alloc(4);
+  #headBytes = 0;
+  #body: Buffer | null = null;
+  #size = 0;
+  #filled = 0;
+
+  constructor(readonly maxBytes: number) {}
+
+  /** @returns frames that are complete now, without their length. @throws ProtocolError for a length that is refused */
+  push(chunk: Uint8Array): Uint8Array[] {
+    const frames: Uint8Array[] = [];
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#body === null) {
+        const count = Math.min(4 - this.#headBytes, chunk.length - at);
+        this.#head.set(chunk.subarray(at, at + count), this.#headBytes);
+        this.#headBytes += count;
+        at += count;
+        if (this.#headBytes < 4) break;
+        this.#size = this.#head.readInt32BE(0);
+        if (this.#size <= 0 || this.#size > this.maxBytes) throw new ProtocolError(`a frame of ${this.#size} bytes; the limit is ${this.maxBytes}, see socket.request.max.bytes`);
+        this.#body = Buffer.allocUnsafeSlow(Math.min(this.#size, Math.max(GROW_FIRST_BYTES, chunk.length - at)));
+        this.#filled = 0;
+      }
+      const count = Math.min(this.#size - this.#filled, chunk.length - at);
+      this.#grow(this.#filled + count);
+      this.#body.set(chunk.subarray(at, at + count), this.#filled);
+      this.#filled += count;
+      at += count;
+      if (this.#filled === this.#size) {
+        frames.push(this.#body);
+        this.#body = null;
+        this.#headBytes = 0;
+      }
+    }
+    return frames;
+  }
+
+  #grow(needed: number): void {
+    if (this.#body === null || needed <= this.#body.length) return;
+    const next = Buffer.allocUnsafeSlow(Math.min(this.#size, Math.max(needed, this.#body.length * 4)));
+    this.#body.copy(next, 0, 0, this.#filled);
+    this.#body = next;
+  }
+}

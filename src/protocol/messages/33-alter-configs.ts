@@ -1,0 +1,26 @@
+/** AlterConfigs, Kafka protocol key 33. */
+import { array, bool, int16, int32, int8, nullable, request, response, string, struct, type Infer } from "../schema.js";
+
+export const AlterConfigsRequest = request({ key: 33, versions: [0, 2], flexibleSince: 2 }, {
+  resources: array(struct({
+    resourceType: int8(),
+    resourceName: string(),
+    configs: array(struct({
+      name: string(),
+      value: nullable(string()),
+    })),
+  })),
+  validateOnly: bool(),
+});
+export type AlterConfigsRequest = Infer<typeof AlterConfigsRequest>;
+
+export const AlterConfigsResponse = response({ key: 33, versions: [0, 2], flexibleSince: 2 }, {
+  throttleTimeMs: int32(),
+  responses: array(struct({
+    errorCode: int16(),
+    errorMessage: nullable(string()),
+    resourceType: int8(),
+    resourceName: string(),
+  })),
+});
+export type AlterConfigsResponse = Infer<typeof AlterConfigsResponse>;

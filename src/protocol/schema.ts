@@ -1,0 +1,94 @@
+/**
+ * The door of `protocol/`: a message is declared once, and its type, its codec for every version and its row in ApiVersions come from that.
+ *
+ *   export const HeartbeatRequest = request({ key: 12, versions: [0, 4], flexibleSince: 4 }, { groupId: string(), ... });
+ *   export type HeartbeatRequest = Infer<typeof HeartbeatRequest>;
+ *   HeartbeatRequest.decode(bytes, 4).groupId
+ */
+import { assert } from "../base/assert.js";
+import { compileStruct, type Codec } from "./codec.js";
+import type { Fields, Struct, StructIn } from "./field.js";
+import { Reader } from "./reader.js";
+import { joined, Writer, type Encoded } from "./writer.js";
+
+export { array, between, bool, bytes, defaults, float64, int16, int32, int64, int8, nullable, nullableSince, records, since, string, struct, tagged, taggedFrom, uint16, uint32, uuid } from "./field.js";
+export { ProtocolError, Reader } from "./reader.js";
+export { joined, Writer, type Encoded } from "./writer.js";
+
+export interface Declaration {
+  readonly key: number; // of the API; -1 for what is no request
+  readonly versions: readonly [first: number, last: number];
+  readonly flexibleSince: number | null;
+}
+
+export class Message<T, In> {
+  /** A memo of what the declaration means in each version; it changes nothing that can be seen. */
+  readonly #codecs: (Codec | undefined)[] = [];
+
+  constructor(readonly declaration: Declaration, readonly fields: Fields, readonly type: "request" | "response" | "data") {}
+
+  get key(): number {
+    return this.declaration.key;
+  }
+
+  get versions(): readonly [first: number, last: number] {
+    return this.declaration.versions;
+  }
+
+  speaks(version: number): boolean {
+    return version >= this.versions[0] && version <= this.versions[1];
+  }
+
+  isFlexible(version: number): boolean {
+    const { flexibleSince } = this.declaration;
+    return flexibleSince !== null && version >= flexibleSince;
+  }
+
+  /** Views into `bytes`, which must not change while they are used. Bytes after the message are ignored. @throws ProtocolError */
+  decode(bytes: Uint8Array, version: number): T {
+    return this.read(new Reader(bytes), version);
+  }
+
+  read(reader: Reader, version: number): T {
+    return this.#codec(version).read(reader) as T; // the codec is made from the declaration that T is inferred from
+  }
+
+  encode(value: In, version: number): Encoded {
+    const writer = new Writer();
+    this.write(writer, value, version);
+    return writer.finish();
+  }
+
+  write(writer: Writer, value: In, version: number): void {
+    this.#codec(version).write(writer, value);
+  }
+
+  toBytes(value: In, version: number): Uint8Array {
+    return joined(this.encode(value, version));
+  }
+
+  #codec(version: number): Codec {
+    const made = this.#codecs[version];
+    if (made !== undefined) return made;
+    assert(this.speaks(version), `${this.type} ${this.key} has no version ${version}`);
+    return (this.#codecs[version] = compileStruct(this.fields, { number: version, flexible: this.isFlexible(version) }));
+  }
+}
+
+export type Infer<M> = M extends Message<infer T, infer _> ? T : never;
+export type Input<M> = M extends Message<infer _, infer In> ? In : never;
+
+type Declared = { readonly [name: string]: unknown };
+
+export function request<const F extends Declared>(declaration: Declaration, fields: F): Message<Struct<F>, StructIn<F>> {
+  return new Message(declaration, fields as unknown as Fields, "request"); // see struct(): every member is a Field
+}
+
+export function response<const F extends Declared>(declaration: Declaration, fields: F): Message<Struct<F>, StructIn<F>> {
+  return new Message(declaration, fields as unknown as Fields, "response");
+}
+
+/** What travels or rests inside other bytes: records of internal topics, the consumers' own protocol. */
+export function data<const F extends Declared>(declaration: Omit<Declaration, "key">, fields: F): Message<Struct<F>, StructIn<F>> {
+  return new Message({ ...declaration, key: -1 }, fields as unknown as Fields, "data");
+}
