@@ -89,7 +89,7 @@ export function taggedFrom<T, In>(version: number, tag: number, field: Field<T, 
   return { ...field, tag, taggedSince: version };
 }
 
-export function defaults<T, In>(value: T, field: Field<T, In>): Field<T, In> {
+export function defaults<T, In>(value: NoInfer<T>, field: Field<T, In>): Field<T, In> {
   return { ...field, fallback: value };
 }
 
