@@ -1,11 +1,17 @@
-/** The life of one World. After halt nothing reaches disk, network or timers, and what was awaited never settles. */
+/**
+ * The life of one World: the one flag that every part asks before it acts and every callback passes through, so that after `halt`
+ * nothing reaches disk, network or timers, and what was awaited never settles.
+ */
 import { Halted } from "../world/world.js";
 
 export class Life {
   #halted = false;
   readonly #closers = new Set<() => void>();
+  readonly #onHalt: (reason: string, cause: unknown) => void;
 
-  constructor(readonly onHalt: (reason: string, cause: unknown) => void) {}
+  constructor(onHalt: (reason: string, cause: unknown) => void) {
+    this.#onHalt = onHalt;
+  }
 
   get halted(): boolean {
     return this.#halted;
@@ -22,26 +28,28 @@ export class Life {
     return () => this.#closers.delete(close);
   }
 
-  /** Passes a result on only while alive. */
-  async living<T>(promise: Promise<T>): Promise<T> {
-    try {
-      const value = await promise;
-      if (this.#halted) return await never();
-      return value;
-    } catch (error) {
-      if (this.#halted) return await never();
-      throw error;
-    }
+  /** Starts an awaited act and passes its result on, both only while alive. */
+  living<T>(act: () => Promise<T>): Promise<T> {
+    if (this.#halted) return never();
+    return new Promise((resolve, reject) => {
+      act().then(
+        (value) => {
+          if (!this.#halted) resolve(value);
+        },
+        (error: unknown) => {
+          if (!this.#halted) reject(error);
+        },
+      );
+    });
   }
 
-  /** Runs a callback only while alive; what it throws halts. */
+  /** Runs a callback only while alive; what it throws halts this World and no other. */
   run(fn: () => void): void {
     if (this.#halted) return;
     try {
       fn();
     } catch (error) {
-      if (error instanceof Halted) return;
-      this.halt("a callback failed", error);
+      if (!(this.#halted && error instanceof Halted)) this.halt("a callback failed", error);
     }
   }
 
@@ -52,14 +60,14 @@ export class Life {
       try {
         close();
       } catch {
-        // It is being thrown away anyway.
+        // It is being thrown away; the next one must be closed all the same.
       }
     }
     this.#closers.clear();
-    this.onHalt(reason, cause);
+    this.#onHalt(reason, cause);
   }
 }
 
-function never<T>(): Promise<T> {
+export function never<T>(): Promise<T> {
   return new Promise<T>(() => undefined);
 }
