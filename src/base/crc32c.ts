@@ -11,10 +11,20 @@ type Sum = (bytes: Uint8Array, seed?: number) => number;
 const tables: readonly Uint32Array[] = makeTables();
 const native: Sum | null = loadNative();
 
-/** @param seed the sum of what came before, to go on from; @returns an unsigned 32-bit number */
+/**
+ * @param seed the sum of what came before, to go on from
+ * @returns an unsigned 32-bit number
+ */
 export function crc32c(bytes: Uint8Array, seed = 0): number {
   if (native !== null && bytes.length >= NATIVE_FROM_BYTES) return native(bytes, seed);
   return crc32cTable(bytes, seed);
+}
+
+/** The sum of the parts as if they were joined. */
+export function crc32cParts(parts: readonly Uint8Array[], seed = 0): number {
+  let sum = seed;
+  for (const part of parts) sum = crc32c(part, sum);
+  return sum;
 }
 
 /** Slicing by eight. */
