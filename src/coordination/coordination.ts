@@ -46,6 +46,13 @@ export interface Coordination {
   /** Reports what recovery lost, so that the controller takes those replicas out of ISR and ELR while another member remains. Part of registration. */
   reportLost(partitions: readonly { readonly topicId: Uuid; readonly partition: number }[]): void;
 
+  /**
+   * Answers the question "how far does your log go?" for partitions without any eligible leader (leader null, ISR and ELR empty): when every replica has
+   * answered, the largest (last epoch, end) leads, never the first to return. Repeated by itself in each session; a later call for a partition replaces
+   * the earlier one. -1 and 0 for an empty log.
+   */
+  reportEnds(partitions: readonly { readonly topicId: Uuid; readonly partition: number; readonly lastEpoch: number; readonly end: number }[]): void;
+
   /** Controlled shutdown: asks to stop, resolves when leaders have moved or after `deadlineMs`. */
   stopping(deadlineMs: number): Promise<void>;
   /** Ends the session. */
