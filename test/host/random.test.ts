@@ -1,0 +1,4 @@
+import { describeRandom } from "../conformance/random.js";
+import { makeHost } from "./making.js";
+
+describeRandom("Node", makeHost);
