@@ -1,8 +1,555 @@
-/** The dull loop around the core. */
+/**
+ * The dull loop around the core: one event, its effects in order, the next event. Two things take time and have a lane each: the disk, where all writes that
+ * have gathered become durable as one group, and the state machine, which gets what is committed in order.
+ */
+import { assert, unreachable } from "../base/assert.js";
+import { uuidFromBytes, type NodeId } from "../base/ids.js";
+import type { Timer } from "../world/clock.js";
+import type { RpcAddress } from "../world/rpc.js";
 import type { World } from "../world/world.js";
-import type { Quorum, QuorumConfig, StateMachine } from "./quorum.js";
+import { maySubmit } from "./core/leader.js";
+import { mayChange } from "./core/membership.js";
+import { TIMING, type Effect, type Event, type Timing } from "./core/messages.js";
+import { step } from "./core/raft.js";
+import { makeRaft, nextTickMs, type Raft } from "./core/state.js";
+import { decideFounding, expectedOf } from "./founding.js";
+import { adoptCluster, openDisk, type Opened, type Place } from "./joining.js";
+import type { Identity } from "./identity.js";
+import { encodeMembership, everyone } from "./members.js";
+import { Peers } from "./peers.js";
+import type { ChangeResult, Proposal, Quorum, QuorumConfig, QuorumInspection, QuorumStatus, ReadPoint, StateMachine, VoterChange } from "./quorum.js";
+import { describeQuorum, idOf } from "./status.js";
+import type { RaftStore, Write } from "./store.js";
+import { keyOf, type Entry, type Index, type Member, type Membership, type Snapshot, type Term } from "./types.js";
+import { nextMembership } from "./voter-change.js";
+import type { Hello } from "./wire.js";
 
-/** @throws IdentityError for a disk of another node or cluster */
-export function startQuorum(_world: World, _config: QuorumConfig, _machine: StateMachine): Promise<Quorum> {
-  return Promise.reject(new Error("in work"));
+const SNAPSHOT_ENTRIES = 20_000;
+const SNAPSHOT_BYTES = 32 << 20;
+const SEGMENT_BYTES = 8 << 20;
+/** Entries applied before others have their turn. */
+const APPLY_AT_ONCE = 256;
+
+/** Opens the disk, then joins, founds or goes on. Resolves at once: who leads is told by `leadership`. @throws IdentityError for a disk of another node */
+export async function startQuorum(world: World, config: QuorumConfig, machine: StateMachine): Promise<Quorum> {
+  const place: Place = { directory: config.directory, nodeId: config.nodeId, segmentBytes: config.segmentBytes ?? SEGMENT_BYTES };
+  const timing: Timing = { ...TIMING, electionMs: config.electionMs ?? TIMING.electionMs, heartbeatMs: config.heartbeatMs ?? TIMING.heartbeatMs };
+  assert(config.peers.some((peer) => peer.id === config.nodeId), "this node is one of the expected peers");
+  const opened = await openDisk(world, place);
+  const driver = new Driver(world, config, machine, place, timing, opened.identity);
+  if (opened.store !== null) driver.open(opened);
+  driver.begin();
+  return driver;
 }
+
+/** What the state machine is owed, in order. */
+type Delivery = Extract<Effect, { do: "apply" | "restore" | "lead" | "read-ready" | "read-failed" }>;
+
+interface PendingChange {
+  readonly index: Index;
+  readonly term: Term;
+  readonly resolve: (result: ChangeResult) => void;
+}
+
+class Driver implements Quorum {
+  readonly #peers: Peers;
+  readonly #heard = new Map<NodeId, Hello>();
+  #raft: Raft | null = null;
+  #store: RaftStore | null = null;
+  #identity: Identity;
+  #adopting = false;
+  #refusal: string | null = null;
+
+  readonly #events: Event[] = [];
+  #stepping = false;
+  #timer: Timer | null = null;
+  #linkedAt = -1; // index of the membership whose members are linked
+
+  #writes: Write[] = [];
+  #writesWanted = 0;
+  #syncing: Promise<void> | null = null;
+
+  readonly #deliveries: Delivery[] = [];
+  #delivering: Promise<void> | null = null;
+  #applied: Index = 0;
+  #appliedTerm: Term = 0;
+  #snapshotAt: Index = 0;
+  #bytesSinceSnapshot = 0;
+  #snapshotting: Promise<void> | null = null;
+  #installing: Promise<void> | null = null;
+
+  readonly #reads = new Map<number, (point: ReadPoint) => void>();
+  #confirmedReads: { readonly id: number; readonly index: Index }[] = [];
+  #nextRead = 1;
+  #changes: PendingChange[] = [];
+  #onLead: (() => boolean)[] = [];
+  #closing = false;
+  #closed = false;
+
+  constructor(
+    readonly world: World,
+    readonly config: QuorumConfig,
+    readonly machine: StateMachine,
+    readonly place: Place,
+    readonly timing: Timing,
+    identity: Identity,
+  ) {
+    this.#identity = identity;
+    this.#peers = new Peers(world, {
+      hello: () => this.#hello(),
+      isExpected: (id) => this.#isExpected(id),
+      onHello: (hello) => this.#onHello(hello),
+      onMessage: (from, message) => this.#event({ kind: "message", from, message }),
+      onConnected: (peer) => this.#event({ kind: "connected", peer }),
+      onDisconnected: (peer, refused) => this.#event({ kind: "disconnected", peer, refused }),
+    });
+    const gauge = (name: string, help: string, read: (raft: Raft) => number) => world.meter.observe(`kontiki_raft_${name}`, help, () => (this.#raft === null ? 0 : read(this.#raft)));
+    gauge("term", "Term of the metadata quorum.", (raft) => raft.term);
+    gauge("leader", "1 while this node leads the metadata quorum.", (raft) => (raft.role.name === "leader" ? 1 : 0));
+    gauge("commit_index", "Index of the last committed entry.", (raft) => raft.commit);
+    gauge("applied_index", "Index of the last entry applied here.", () => this.#applied);
+    gauge("last_index", "Index of the last entry here.", (raft) => raft.log.last.index);
+    gauge("durable_index", "Index of the last entry on this disk.", (raft) => raft.writing.durable);
+  }
+
+  open(opened: Opened): void {
+    const { identity, store, restored } = opened;
+    this.#identity = identity;
+    this.#store = store;
+    this.#raft = makeRaft(this.#self(), restored, this.timing, () => this.world.random.fraction(), this.world.clock.nowMs());
+    if (restored.snapshot !== null) this.#deliver({ do: "restore", snapshot: restored.snapshot });
+  }
+
+  begin(): void {
+    this.#link();
+    this.#considerFounding();
+    this.#afterSteps();
+  }
+
+  // ------------------------------------------------------------------------------------------------ for the controller
+
+  propose(payload: Uint8Array): Proposal {
+    const raft = this.#raft;
+    if (this.#closing || raft === null || raft.role.name !== "leader" || raft.role.transfer !== null) return { ok: false, error: "not-leader", leader: idOf(raft?.leader ?? null) };
+    if (!maySubmit(raft, payload.length)) return { ok: false, error: "busy", leader: this.config.nodeId };
+    assert(!this.#stepping, "nobody proposes from within a step");
+    const { term } = raft;
+    this.#event({ kind: "propose", entry: { kind: "data", payload } });
+    return { ok: true, index: raft.log.last.index, term };
+  }
+
+  readIndex(): Promise<ReadPoint> {
+    if (this.#raft === null || this.#closed) return Promise.resolve({ ok: false });
+    const id = this.#nextRead++;
+    return new Promise((resolve) => {
+      this.#reads.set(id, resolve);
+      this.#event({ kind: "read", id });
+    });
+  }
+
+  async changeVoters(change: VoterChange): Promise<ChangeResult> {
+    const members = this.#raft?.log.members;
+    if (change.kind === "replace" && members !== undefined) {
+      const learner = members.learners.find((one) => one.id === change.id);
+      const voter = members.voters.find((one) => one.id === change.id);
+      if (learner === undefined) return { ok: false, error: "invalid", message: `node ${change.id} has not come back on another disk` };
+      if (voter !== undefined) {
+        const removed = await this.changeVoters({ kind: "remove-voter", id: voter.id, directoryId: voter.directoryId });
+        if (!removed.ok) return removed;
+      }
+      return this.changeVoters({ kind: "promote", id: learner.id, directoryId: learner.directoryId });
+    }
+    const raft = this.#raft;
+    if (raft === null || raft.role.name !== "leader") return { ok: false, error: "not-leader", message: "this node does not lead the quorum" };
+    const next = nextMembership(raft, change, this.world.clock.nowMs());
+    if (!next.ok) return next;
+    return this.#changeMembers(next.members);
+  }
+
+  #changeMembers(members: Membership): Promise<ChangeResult> {
+    const raft = this.#raft;
+    if (raft === null || !mayChange(raft, members)) return Promise.resolve({ ok: false, error: "in-progress", message: "another change, or the first entry of this term, is not committed yet" });
+    const { term } = raft;
+    return new Promise((resolve) => {
+      this.#event({ kind: "propose", entry: { kind: "members", payload: encodeMembership(members) } });
+      this.#changes.push({ index: raft.log.membersIndex, term, resolve });
+    });
+  }
+
+  async transferLeadership(to?: NodeId): Promise<boolean> {
+    const raft = this.#raft;
+    if (raft === null || raft.role.name !== "leader") return true;
+    const heir = to === undefined ? null : (raft.log.members.voters.find((one) => one.id === to) ?? null);
+    if (to !== undefined && heir === null) return false;
+    this.#event({ kind: "transfer", to: heir === null ? null : keyOf(heir) });
+    await new Promise<void>((resolve) => {
+      const timer = this.world.clock.after(this.timing.electionMs, resolve);
+      this.#onLead.push(() => {
+        if (raft.role.name === "leader") return false;
+        timer.cancel();
+        resolve();
+        return true;
+      });
+    });
+    return !this.#leads;
+  }
+
+  get #leads(): boolean {
+    return this.#raft?.role.name === "leader";
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const raft = this.#raft;
+    if (raft !== null && this.#leads && raft.log.members.voters.length > 1) await this.transferLeadership();
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#peers.close();
+    for (const resolve of this.#reads.values()) resolve({ ok: false });
+    this.#reads.clear();
+    this.#settleChanges(() => true);
+    await this.#delivering;
+    await this.#snapshotting;
+    await this.#installing;
+    await this.#syncing;
+    this.#store?.close();
+  }
+
+  status(): QuorumStatus {
+    return describeQuorum({
+      raft: this.#raft, identity: this.#identity, peers: this.config.peers, applied: this.#applied, refusal: this.#refusal, heard: this.#heard,
+      nowMs: this.world.clock.nowMs(), wallMs: this.world.clock.wallMs(),
+    });
+  }
+
+  inspect(): QuorumInspection {
+    const raft = this.#raft;
+    return { ...this.status(), durableIndex: raft?.writing.durable ?? 0, heldPromises: raft?.writing.held.length ?? 0, pendingReads: this.#reads.size, openStreams: this.#peers.openStreams };
+  }
+
+  // ------------------------------------------------------------------------------------------------ the loop
+
+  #event(event: Event): void {
+    if (this.#raft === null || this.#closed) return;
+    this.#events.push(event);
+    if (this.#stepping) return; // taken up by the loop below
+    this.#stepping = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of step(this.#raft, next, this.world.clock.nowMs())) this.#perform(effect);
+      }
+    } catch (error) {
+      this.world.halt("the quorum's core failed", error);
+      throw error;
+    } finally {
+      this.#stepping = false;
+    }
+    this.#afterSteps();
+  }
+
+  #afterSteps(): void {
+    const raft = this.#raft;
+    if (raft !== null && raft.log.membersIndex !== this.#linkedAt) {
+      this.#linkedAt = raft.log.membersIndex;
+      this.#link();
+    }
+    this.#beginSync();
+    this.#beginDelivery();
+    this.#arm();
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.do) {
+      case "save":
+      case "append":
+      case "truncate":
+      case "reset":
+      case "compact":
+        this.#writes.push(effect);
+        this.#writesWanted++;
+        return;
+      case "send":
+        return this.#peers.send(effect.to, effect.message);
+      case "send-chunk":
+        return this.world.own(this.#sendChunk(effect), "sending a snapshot");
+      case "store-chunk":
+        if (!this.#openStore.snapshots.storeChunk(effect.position, effect.chunk)) this.#events.push({ kind: "install-failed", point: effect.point });
+        return;
+      case "install":
+        this.#installing = this.#install(effect);
+        return this.world.own(this.#installing, "installing a snapshot");
+      case "repaired":
+        this.world.logger.info({ index: this.#raft?.writing.durable }, "the quorum's log is whole again: this node votes as before");
+        return this.world.own(this.#openStore.repaired(), "ending the repair of the log");
+      case "apply":
+      case "restore":
+      case "lead":
+      case "read-ready":
+      case "read-failed":
+        return this.#deliver(effect);
+      default:
+        unreachable(effect);
+    }
+  }
+
+  get #openStore(): RaftStore {
+    assert(this.#store !== null, "a core has a store");
+    return this.#store;
+  }
+
+  #arm(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#closed || this.#raft === null) return;
+    const delayMs = Math.max(0, nextTickMs(this.#raft) - this.world.clock.nowMs());
+    this.#timer = this.world.clock.after(delayMs, () => this.#event({ kind: "tick" }));
+  }
+
+  // ------------------------------------------------------------------------------------------------ disk
+
+  #beginSync(): void {
+    if (this.#syncing !== null || this.#writes.length === 0 || this.#closed) return;
+    this.#syncing = this.#sync();
+    this.world.own(this.#syncing, "writing the quorum's log");
+  }
+
+  /** What is wanted while a group is being written makes up the next one. The watchdog does not wait behind it. */
+  async #sync(): Promise<void> {
+    while (this.#writes.length > 0) {
+      const writes = this.#writes;
+      const count = this.#writesWanted;
+      this.#writes = [];
+      const watchdog = this.world.clock.after(this.timing.electionMs, () => {
+        this.world.logger.warn({ stalledMs: this.timing.electionMs }, "the quorum's disk has stalled: this node does not lead until it goes on");
+        this.#event({ kind: "disk", stalled: true });
+      });
+      await this.#openStore.write(writes);
+      watchdog.cancel();
+      if (this.#raft?.stalled === true) this.#event({ kind: "disk", stalled: false });
+      this.#event({ kind: "synced", writes: count });
+    }
+    this.#syncing = null;
+  }
+
+  async #sendChunk(chunk: Extract<Effect, { do: "send-chunk" }>): Promise<void> {
+    const { snapshot, position, term, round } = chunk;
+    const bytes = await this.#openStore.snapshots.readChunk(snapshot, position, chunk.bytes);
+    if (bytes === null) return this.#event({ kind: "connected", peer: chunk.to }); // replaced meanwhile: that follower is asked anew, and gets the newer one
+    this.#peers.send(chunk.to, { kind: "snapshot", term, point: { index: snapshot.index, term: snapshot.term }, position, total: snapshot.bytes, chunk: bytes, round });
+  }
+
+  async #install({ point, total }: Extract<Effect, { do: "install" }>): Promise<void> {
+    const snapshot = await this.#openStore.snapshots.install(point, total);
+    if (snapshot === null) this.world.logger.warn({ index: point.index }, "a snapshot from the leader arrived damaged: it is asked for again");
+    this.#event(snapshot === null ? { kind: "install-failed", point } : { kind: "installed", snapshot });
+  }
+
+  // ------------------------------------------------------------------------------------------------ state machine
+
+  #deliver(delivery: Delivery): void {
+    this.#deliveries.push(delivery);
+  }
+
+  #beginDelivery(): void {
+    if (this.#delivering !== null || this.#deliveries.length === 0) return;
+    this.#delivering = Promise.resolve(); // taken: what is delivered may ask for more
+    const delivering = this.#deliverAll();
+    if (this.#delivering !== null) this.#delivering = delivering; // else it is done already
+    this.world.own(delivering, "applying the quorum's log");
+  }
+
+  /** At once, unless there is much of it, or a snapshot to load. */
+  async #deliverAll(): Promise<void> {
+    for (let next = this.#deliveries.shift(); next !== undefined && !this.#closed; next = this.#deliveries.shift()) {
+      if (next.do === "restore") await this.#restore(next.snapshot);
+      else if (next.do === "apply") {
+        for (const [i, entry] of next.entries.entries()) {
+          if (i > 0 && i % APPLY_AT_ONCE === 0) await this.world.clock.yield();
+          this.#apply(entry);
+        }
+      } else this.#tell(next);
+    }
+    this.#delivering = null;
+    this.#considerSnapshot();
+  }
+
+  #apply(entry: Entry): void {
+    assert(entry.index === this.#applied + 1, "entries are applied in order, none left out");
+    this.machine.apply(entry.kind === "data" ? entry : { ...entry, payload: new Uint8Array(0) });
+    this.#applied = entry.index;
+    this.#appliedTerm = entry.term;
+    this.#bytesSinceSnapshot += entry.payload.length;
+    this.#settleReads();
+    this.#settleChanges((change) => change.index <= entry.index, entry);
+    if (entry.kind === "members") this.#considerLearners();
+  }
+
+  async #restore(snapshot: Snapshot): Promise<void> {
+    await this.machine.restore({ index: snapshot.index, term: snapshot.term }, this.#openStore.snapshots.blocks(snapshot));
+    this.#applied = this.#snapshotAt = snapshot.index;
+    this.#appliedTerm = snapshot.term;
+    this.#bytesSinceSnapshot = 0;
+    this.#settleReads();
+    this.#settleChanges((change) => change.index <= snapshot.index);
+  }
+
+  #tell(delivery: Exclude<Delivery, { do: "apply" | "restore" }>): void {
+    switch (delivery.do) {
+      case "lead": {
+        const { term, self, ready } = delivery;
+        const leader = idOf(delivery.leader);
+        this.world.logger.info({ leader, term, self, ready }, leader === null ? "the quorum has no leader" : ready ? "this node leads the quorum" : "the quorum has a leader");
+        this.#onLead = this.#onLead.filter((settle) => !settle());
+        if (!self) this.#settleChanges(() => true);
+        this.machine.leadership({ leader, term, self, ready });
+        if (ready) this.#considerLearners();
+        return;
+      }
+      case "read-ready":
+        this.#confirmedReads.push(delivery);
+        return this.#settleReads();
+      case "read-failed":
+        this.#reads.get(delivery.id)?.({ ok: false });
+        this.#reads.delete(delivery.id);
+        return;
+      default:
+        unreachable(delivery);
+    }
+  }
+
+  /** A read waits for the state machine to reach its index. */
+  #settleReads(): void {
+    if (this.#confirmedReads.length === 0) return;
+    const due = this.#confirmedReads.filter((read) => read.index <= this.#applied);
+    this.#confirmedReads = this.#confirmedReads.filter((read) => read.index > this.#applied);
+    for (const { id, index } of due) {
+      this.#reads.get(id)?.({ ok: true, index });
+      this.#reads.delete(id);
+    }
+  }
+
+  #settleChanges(which: (change: PendingChange) => boolean, applied?: Entry): void {
+    const due = this.#changes.filter(which);
+    if (due.length === 0) return;
+    this.#changes = this.#changes.filter((change) => !due.includes(change));
+    for (const { index, term, resolve } of due) {
+      if (applied !== undefined && applied.index === index && applied.term === term) resolve({ ok: true, index });
+      else resolve({ ok: false, error: "unknown", message: "leadership was lost before the change was known to be committed" });
+    }
+  }
+
+  #considerSnapshot(): void {
+    const raft = this.#raft;
+    if (raft === null || this.#snapshotting !== null || this.#closing || this.#applied <= this.#snapshotAt) return;
+    const entries = this.config.snapshotEntries ?? SNAPSHOT_ENTRIES;
+    const bytes = this.config.snapshotBytes ?? SNAPSHOT_BYTES;
+    if (this.#applied - this.#snapshotAt < entries && this.#bytesSinceSnapshot < bytes) return;
+    const point = { index: this.#applied, term: this.#appliedTerm };
+    this.#snapshotAt = point.index;
+    this.#bytesSinceSnapshot = 0;
+    this.#snapshotting = this.#snapshot(point, raft.log.membersAt(point.index), this.machine.snapshot());
+    this.world.own(this.#snapshotting, "writing a snapshot");
+  }
+
+  async #snapshot(point: { readonly index: Index; readonly term: Term }, members: Membership, blocks: Iterator<Uint8Array>): Promise<void> {
+    const snapshot = await this.#openStore.snapshots.write(point, members, blocks);
+    this.#snapshotting = null;
+    if (snapshot === null) this.world.logger.error({ index: point.index }, "no snapshot of the quorum: the disk is full; the log keeps growing until there is room");
+    else this.#event({ kind: "compacted", snapshot });
+  }
+
+  // ------------------------------------------------------------------------------------------------ members
+
+  #self(): Member {
+    const own = this.config.peers.find((peer) => peer.id === this.config.nodeId);
+    return { id: this.config.nodeId, directoryId: this.#identity.directoryId, host: own?.host ?? "", port: own?.port ?? 0 };
+  }
+
+  #hello(): Hello {
+    const { clusterId, directoryId, starts } = this.#identity;
+    return { clusterId, nodeId: this.config.nodeId, directoryId, starts, expected: expectedOf(this.config.peers) };
+  }
+
+  #isExpected(id: NodeId): boolean {
+    return this.config.peers.some((peer) => peer.id === id) || (this.#raft !== null && everyone(this.#raft.log.members).some((one) => one.id === id));
+  }
+
+  /** Links to all that are expected or members. Where settings and log disagree about an address, both are tried. */
+  #link(): void {
+    const wanted = new Map<NodeId, RpcAddress[]>();
+    for (const { id, host, port } of [...this.config.peers, ...(this.#raft === null ? [] : everyone(this.#raft.log.members))]) {
+      if (id === this.config.nodeId) continue;
+      const addresses = wanted.get(id) ?? [];
+      if (!addresses.some((one) => one.host === host && one.port === port)) addresses.push({ host, port });
+      wanted.set(id, addresses);
+    }
+    this.#peers.keep(wanted);
+  }
+
+  #onHello(hello: Hello): void {
+    const known = this.#heard.get(hello.nodeId);
+    // Of two streams of one node the later incarnation speaks; another disk is judged by the newest hello.
+    if (known !== undefined && known.directoryId === hello.directoryId && known.starts > hello.starts) return;
+    this.#heard.set(hello.nodeId, hello);
+    if (this.#raft === null) this.#considerFounding();
+    else this.#considerLearners();
+  }
+
+  #considerFounding(): void {
+    if (this.#raft !== null || this.#adopting || this.#closed) return;
+    const decision = decideFounding(this.#hello(), this.config.peers.map((peer) => peer.id), this.#heard);
+    switch (decision.do) {
+      case "wait":
+        this.#refusal = decision.missing.length === 0 ? null : `waiting for node ${decision.missing.join(", ")} before a cluster is founded`;
+        return;
+      case "refuse":
+        if (decision.reason !== this.#refusal) this.world.logger.error({ reason: decision.reason }, "no cluster can be founded or joined");
+        this.#refusal = decision.reason;
+        return;
+      case "join":
+        return this.world.own(this.#adopt(decision.clusterId, null), "joining the cluster");
+      case "found": {
+        const voters = this.config.peers.map((peer): Member => {
+          const directoryId = peer.id === this.config.nodeId ? this.#identity.directoryId : this.#heard.get(peer.id)?.directoryId;
+          assert(directoryId !== undefined, "every expected peer has said who it is");
+          return { id: peer.id, directoryId, host: peer.host, port: peer.port };
+        });
+        return this.world.own(this.#adopt(uuidFromBytes(this.world.random.bytes(16)), { voters, learners: [] }), "founding the cluster");
+      }
+      default:
+        unreachable(decision);
+    }
+  }
+
+  async #adopt(clusterId: string, founders: Membership | null): Promise<void> {
+    this.#adopting = true;
+    this.#refusal = null;
+    const opened = await adoptCluster(this.world, this.place, this.#identity, clusterId, founders);
+    if (this.#closed) return opened.store.close();
+    this.#adopting = false;
+    this.open(opened);
+    this.world.logger.info({ cluster: clusterId, directory: opened.identity.directoryId }, founders === null ? "joined the cluster" : "founded the cluster");
+    this.#peers.greet();
+    // The founder, whose log alone has the members, asks for votes as soon as somebody has adopted the cluster; alone it need not wait.
+    if (founders !== null && this.#raft !== null) this.#raft.electionAtMs = this.world.clock.nowMs();
+    this.#afterSteps();
+  }
+
+  /** A node of our cluster on a disk that is no member is taken in as a learner, and stays one until somebody decides otherwise. */
+  #considerLearners(): void {
+    const raft = this.#raft;
+    if (raft === null || raft.role.name !== "leader" || this.#stepping) return;
+    for (const [id, hello] of [...this.#heard].sort(([a], [b]) => a - b)) {
+      const { voters, learners } = raft.log.members;
+      const peer = this.config.peers.find((one) => one.id === id);
+      if (peer === undefined || hello.clusterId !== this.#identity.clusterId || [...voters, ...learners].some((one) => keyOf(one) === keyOf({ id: hello.nodeId, directoryId: hello.directoryId }))) continue;
+      const learner: Member = { id, directoryId: hello.directoryId, host: peer.host, port: peer.port };
+      const next = { voters, learners: [...learners.filter((one) => one.id !== id), learner] };
+      if (!mayChange(raft, next)) return; // asked again when an entry of members, or our first one, is applied
+      this.world.logger.warn({ node: id, directory: hello.directoryId, voter: voters.some((one) => one.id === id) }, "a node came on a disk that is no member: it follows as a learner and does not vote");
+      this.#event({ kind: "propose", entry: { kind: "members", payload: encodeMembership(next) } });
+    }
+  }
+}
+

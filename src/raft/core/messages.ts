@@ -46,7 +46,8 @@ export type Event =
 export type Effect =
   | { readonly do: "save"; readonly state: HardState }
   | { readonly do: "append"; readonly entries: readonly Entry[] }
-  | { readonly do: "truncate"; readonly from: Index }
+  /** `term`: of the entry before `from`, which stays. */
+  | { readonly do: "truncate"; readonly from: Index; readonly term: Term }
   /** The log begins anew after a snapshot that is durable already. */
   | { readonly do: "reset"; readonly to: LogPoint }
   /** Entries up to `to` may go. */

@@ -187,7 +187,7 @@ export class Out {
     raft.writing.count++;
     raft.writing.durable = Math.min(raft.writing.durable, from - 1);
     for (const mark of raft.writing.marks) mark.index = Math.min(mark.index, from - 1);
-    this.push({ do: "truncate", from });
+    this.push({ do: "truncate", from, term: raft.log.last.term });
   }
 
   reset(to: Snapshot): void {
