@@ -421,6 +421,7 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     if (!this.#segments.includes(sealed) || this.#closed) return;
     await this.#services.indexes.sync(sealed);
     for (const file of roll.files) if (this.#files.hasSnapshot(roll.segment.base)) await this.#files.sync(file.name);
+    await this.#services.disk.syncDirectory(this.#folder);
     sealed.indexed = true;
     sealed.pinned = null;
     this.#services.changed(this);
@@ -519,12 +520,20 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     return this.#alone(async () => {
       await this.#cutting(async () => {
         await this.#settle();
-        if (to < this.#end) await this.#cut(Math.max(to, this.#start));
+        if (to < this.#end) await (this.#keepsNothing(to) ? this.#empty(this.#start) : this.#cut(to));
         if (this.#epochs.truncateEnd(to)) this.#epochsDirty = true; // also when nothing was cut (KAFKA-10706)
         await this.#saveEpochs();
       });
       this.#services.changed(this);
     });
+  }
+
+  /** True when no whole batch between the start and `to` would stay. */
+  #keepsNothing(to: number): boolean {
+    const first = this.#segments[segmentOf(this.#segments, this.#start)];
+    assert(first !== undefined, "a log has a segment");
+    const place = placeIn(this, first, this.#services.indexes, this.#services.walk, this.#start);
+    return to <= this.#start || place === null || place.last >= to;
   }
 
   async #cut(to: number): Promise<void> {
@@ -567,8 +576,8 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     const gone = this.#segments.splice(keep + 1);
     this.#writing = segment;
     this.tail.clear();
-    const end = Math.max(segment.next, this.#start);
-    this.#end = this.#writtenEnd = this.#durableEnd = end;
+    assert(segment.next > this.#start, "a cut that leaves nothing empties the log instead");
+    this.#end = this.#writtenEnd = this.#durableEnd = segment.next;
     this.#moved = true;
     this.#wake();
     return { segment, gone };
@@ -578,33 +587,39 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     return this.#alone(async () => {
       await this.#cutting(async () => {
         await this.#settle();
-        await this.#services.lowerRecoveryPoint(this.key, 0);
-        const gone = this.#segments.splice(0);
-        const segment = new Segment(start, this.#services.files.existing(this.#files.path(segmentName(start, "log")), 0), { next: start, bytes: 0 });
-        this.#segments.push(segment);
-        this.tail.clear();
-        this.#writing = segment;
-        this.#start = this.#end = this.#writtenEnd = this.#durableEnd = start;
-        this.#producers.clear();
-        this.#aborted = [];
         this.#epochs.clear();
-        this.#epochsDirty = false;
-        this.#touched = true;
-        await this.#files.removeSnapshots(() => true);
-        for (const one of gone.reverse()) {
-          this.#services.indexes.forget(one);
-          one.file.retire();
-          await this.#files.removeSegment(one.base);
-        }
-        await this.#services.saveStart(this.key, start);
-        this.#services.files.create(segment.file);
-        await this.#services.disk.syncDirectory(this.#folder);
-        await this.#files.writeEpochs(this.#epochs);
-        this.#moved = true;
-        this.#wake();
+        this.#epochsDirty = true;
+        await this.#empty(start);
+        await this.#saveEpochs();
       });
       this.#services.changed(this);
     });
+  }
+
+  /** Leaves no batch; the next one begins at `start`. */
+  async #empty(start: number): Promise<void> {
+    await this.#services.lowerRecoveryPoint(this.key, 0);
+    const gone = this.#segments.splice(0);
+    const segment = new Segment(start, this.#services.files.existing(this.#files.path(segmentName(start, "log")), 0), { next: start, bytes: 0 });
+    this.#segments.push(segment);
+    this.tail.clear();
+    this.#writing = segment;
+    this.#start = this.#end = this.#writtenEnd = this.#durableEnd = start;
+    this.#producers.clear();
+    this.#aborted = [];
+    this.#touched = true;
+    this.#moved = true;
+    this.#wake();
+    await this.#files.removeSnapshots(() => true);
+    for (const one of gone.reverse()) {
+      this.#services.indexes.forget(one);
+      one.file.retire();
+      await this.#files.removeSegment(one.base);
+    }
+    await this.#services.disk.syncDirectory(this.#folder);
+    await this.#services.saveStart(this.key, start);
+    this.#services.files.create(segment.file);
+    await this.#services.disk.syncDirectory(this.#folder);
   }
 
   raiseStart(to: Offset): Promise<void> {

@@ -52,7 +52,10 @@ export class LogDirectoryRefused extends Error {
 export async function openLogDirectory(world: World, options: LogDirectoryOptions): Promise<DiskLogDirectory> {
   const { disk } = world;
   const { path } = options;
-  await disk.makeDirectory(path);
+  if (!(await disk.exists(path))) {
+    await disk.makeDirectory(path);
+    await disk.syncDirectory(parentOf(path));
+  }
   const lock = await disk.lock(`${path}/${LOCK}`);
   if (lock === null) throw new LogDirectoryRefused(`${path} is in use by another process`);
   try {
@@ -351,6 +354,11 @@ export class DiskLogDirectory implements LogDirectory {
     }
     this.#world.halt(`fdatasync failed on ${file}`, cause);
   }
+}
+
+function parentOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash) || "/";
 }
 
 async function settleMeta(world: World, options: LogDirectoryOptions): Promise<MetaProperties> {

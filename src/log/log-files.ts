@@ -5,7 +5,7 @@
 import { writeFileAtomically } from "../world/atomic-file.js";
 import type { Epochs } from "./epochs.js";
 import { EPOCH_CHECKPOINT, segmentName } from "./names.js";
-import { encodeEarlierBatches, encodeSnapshot } from "./producer-snapshot.js";
+import { encodeBatches, encodeSnapshot } from "./producer-snapshot.js";
 import type { Producers } from "./producers.js";
 import type { Segment } from "./segment.js";
 import type { LogServices } from "./services.js";
@@ -22,11 +22,10 @@ export interface DerivedFile {
 
 /** Producer state as it is now, for the offset `at`. */
 export function snapshotFiles(at: number, producers: Producers): readonly DerivedFile[] {
-  const files: DerivedFile[] = [];
-  const earlier = encodeEarlierBatches(producers);
-  if (earlier !== null) files.push({ name: segmentName(at, "producers"), bytes: earlier });
-  files.push({ name: segmentName(at, "snapshot"), bytes: encodeSnapshot(producers) });
-  return files;
+  return [
+    { name: segmentName(at, "producers"), bytes: encodeBatches(producers) },
+    { name: segmentName(at, "snapshot"), bytes: encodeSnapshot(producers) },
+  ];
 }
 
 export class LogFiles {

@@ -57,8 +57,8 @@ export function decodeSnapshot(bytes: Uint8Array, nowMs: number): Producers | nu
 
 const BATCH_BYTES = 24;
 
-/** The cached batches that the snapshot has no room for. Null when there are none. */
-export function encodeEarlierBatches(producers: Producers): Buffer | null {
+/** The cached batches that the snapshot has no room for. */
+export function encodeBatches(producers: Producers): Buffer {
   const parts: Buffer[] = [];
   let count = 0;
   for (const [id, producer] of producers.entries()) {
@@ -76,7 +76,6 @@ export function encodeEarlierBatches(producers: Producers): Buffer | null {
     });
     parts.push(entry);
   }
-  if (count === 0) return null;
   const head = Buffer.alloc(8);
   head.writeInt32BE(count, 4);
   const whole = Buffer.concat([head, ...parts]);
@@ -84,17 +83,19 @@ export function encodeEarlierBatches(producers: Producers): Buffer | null {
   return whole;
 }
 
-/** Fills in what `encodeEarlierBatches` kept, for each producer whose newest batch agrees. A damaged file changes nothing. */
-export function restoreEarlierBatches(producers: Producers, bytes: Uint8Array): void {
+/** Fills in what `encodeBatches` kept. @returns false where the file is damaged or is of another snapshot: then neither can be used */
+export function restoreBatches(producers: Producers, bytes: Uint8Array): boolean {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (view.length < 8 || view.readUInt32BE(0) !== crc32c(view.subarray(4))) return;
+  if (view.length < 8 || view.readUInt32BE(0) !== crc32c(view.subarray(4))) return false;
   let at = 8;
-  for (let left = view.readInt32BE(4); left > 0 && at + 9 <= view.length; left--) {
+  for (let left = view.readInt32BE(4); left > 0; left--) {
+    if (at + 9 > view.length) return false;
     const producer = producers.get(view.readBigInt64BE(at));
-    const length = Math.min(view.readUInt8(at + 8), CACHED_BATCHES);
+    const length = view.readUInt8(at + 8);
     at += 9;
+    if (length === 0 || length > CACHED_BATCHES || at + length * BATCH_BYTES > view.length) return false;
     const batches: CachedBatch[] = [];
-    for (let i = 0; i < length && at + BATCH_BYTES <= view.length; i++, at += BATCH_BYTES) {
+    for (let i = 0; i < length; i++, at += BATCH_BYTES) {
       batches.push({
         lastSequence: view.readInt32BE(at),
         offsetDelta: view.readInt32BE(at + 4),
@@ -102,7 +103,8 @@ export function restoreEarlierBatches(producers: Producers, bytes: Uint8Array): 
         timestampMs: Number(view.readBigInt64BE(at + 16)),
       });
     }
-    const last = batches.at(-1);
-    if (producer !== undefined && last !== undefined && last.lastOffset === producer.batches.at(-1)?.lastOffset) producer.batches = batches;
+    if (producer === undefined || batches.at(-1)?.lastOffset !== producer.batches.at(-1)?.lastOffset) return false;
+    producer.batches = batches;
   }
+  return at === view.length;
 }

@@ -3,7 +3,7 @@ import type { Disk } from "../world/disk.js";
 import type { BufferPool } from "./buffer-pool.js";
 import { segmentName } from "./names.js";
 import { OffsetIndex } from "./offset-index.js";
-import { decodeSnapshot, restoreEarlierBatches } from "./producer-snapshot.js";
+import { decodeSnapshot, restoreBatches } from "./producer-snapshot.js";
 import { Producers } from "./producers.js";
 import { scanBatches, type HeaderWalk } from "./scan.js";
 import type { Indexes, Segment } from "./segment.js";
@@ -37,15 +37,16 @@ export function resumeSegment(segment: Segment, indexes: Indexes | null, walk: H
   return 0;
 }
 
-/** The newest snapshot that is whole, out of `offsets`; null when there is none. */
+/**
+ * The newest snapshot that is whole, out of `offsets`; null when there is none. One that Kafka wrote has no batches beside it, and with the last batch
+ * alone a retry of the four before would be refused: then the log itself is read.
+ */
 export function loadSnapshot(disk: Disk, folder: string, offsets: readonly number[], nowMs: number): { readonly offset: number; readonly producers: Producers } | null {
   for (const at of [...offsets].sort((a, b) => b - a)) {
     const bytes = readSmallFile(disk, `${folder}/${segmentName(at, "snapshot")}`);
-    const producers = bytes === null ? null : decodeSnapshot(bytes, nowMs);
-    if (producers === null) continue;
-    const earlier = readSmallFile(disk, `${folder}/${segmentName(at, "producers")}`);
-    if (earlier !== null) restoreEarlierBatches(producers, earlier);
-    return { offset: at, producers };
+    const batches = readSmallFile(disk, `${folder}/${segmentName(at, "producers")}`);
+    const producers = bytes === null || batches === null ? null : decodeSnapshot(bytes, nowMs);
+    if (producers !== null && batches !== null && restoreBatches(producers, batches)) return { offset: at, producers };
   }
   return null;
 }

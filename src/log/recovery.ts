@@ -117,7 +117,7 @@ class Recovery {
 
     const start = Math.max(this.#options.start ?? 0, this.#segments[0]?.base ?? 0);
     if (start > this.#end) await this.#restartAt(start);
-    const snapshots = await this.#tidySnapshots();
+    const snapshots = await this.#tidy();
     const epochsChanged = this.#epochs.truncateEnd(this.#end) || epochs === null;
     await this.#makeDurable(rebuilt);
     return {
@@ -209,7 +209,7 @@ class Recovery {
         this.#take(segment, header, { producers: header.baseOffset >= producersFrom, epochs: header.baseOffset >= from }, bytes, offset, rebuilt);
         return true;
       };
-      const options = { from: at, to: size, minOffset: segment.next, checksums: true };
+      const options = { from: at, to: size, minOffset: segment.next, contiguousFrom: durable, checksums: true };
       const end = await scanBatches(segment.file, this.#tools.buffers, options, visit);
       segment.written = segment.bytes;
       this.#end = segment.next;
@@ -332,11 +332,16 @@ class Recovery {
     return new Segment(base, file, { next: base, bytes });
   }
 
-  /** Removes snapshots above the end: they speak of batches that are not there. */
-  async #tidySnapshots(): Promise<number[]> {
+  /** Removes snapshots above the end and indexes without a segment: they speak of batches that are not there. */
+  async #tidy(): Promise<number[]> {
     const kept: number[] = [];
+    const bases = new Set(this.#segments.map((segment) => segment.base));
     for (const name of this.#files.keys()) {
       const parsed = parseSegmentName(name);
+      if (parsed !== null && /^(index|timeindex|txnindex)$/.test(parsed.suffix) && !bases.has(parsed.base)) {
+        await this.#tools.disk.unlink(`${this.#options.folder}/${name}`);
+        this.#folderChanged = true;
+      }
       if (parsed === null || (parsed.suffix !== "snapshot" && parsed.suffix !== "producers")) continue;
       if (parsed.base > this.#end || parsed.base < (this.#segments[0]?.base ?? 0)) await this.#tools.disk.unlink(`${this.#options.folder}/${name}`);
       else if (parsed.suffix === "snapshot") kept.push(parsed.base);

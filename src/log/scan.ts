@@ -20,6 +20,8 @@ export interface ScanOptions {
   readonly to: number;
   /** No batch may begin below it; it rises with each batch. */
   readonly minOffset: number;
+  /** From this offset on batches follow each other without gaps: the checksum does not cover their base offset. Infinity where compaction may have been. */
+  readonly contiguousFrom?: number;
   readonly checksums: boolean;
 }
 
@@ -48,7 +50,8 @@ export async function scanBatches(file: DiskFile, buffers: BufferPool, options: 
       if (header.bytes < HEADER_BYTES) return { position, reason: "bad-length" };
       if (header.magic !== MAGIC) return { position, reason: "bad-magic" };
       if (header.bytes > left) return { position, reason: "incomplete" };
-      if (header.baseOffset < minOffset || header.lastOffsetDelta < 0) return { position, reason: "bad-offset" };
+      const gap = header.baseOffset > minOffset && minOffset >= (options.contiguousFrom ?? Infinity);
+      if (header.baseOffset < minOffset || gap || header.lastOffsetDelta < 0) return { position, reason: "bad-offset" };
       if (options.checksums || header.control) await hold(Math.min(header.bytes, PART_MAX_BYTES));
       if (options.checksums && !(await isIntactAt(file, { window, windowAt, windowBytes }, position, header))) return { position, reason: "bad-checksum" };
       if (!visit(header, position, window, position - windowAt)) return { position, reason: "stopped" };

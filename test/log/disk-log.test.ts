@@ -78,11 +78,11 @@ describe("appending", () => {
 
   test("a large group leaves in writes of at most 256 KiB and a batch larger than that counts once it is whole", async () => {
     const { log } = await fresh({ segmentBytes: 8 << 20 });
-    append(log, { valueBytes: 600_000 });
+    append(log, { valueBytes: 600, count: 1000 });
     await turns(1);
     expect(log.writtenEnd).toBe(0);
     await written(log);
-    expect(recordsOf(readAll(log))[0]?.value.length).toBe(600_000);
+    expect(recordsOf(readAll(log)).length).toBe(1000);
   });
 });
 

@@ -13,7 +13,8 @@ class FileNode {
   readonly kind = "file";
   content: Buffer = Buffer.alloc(0);
   durable: Buffer = Buffer.alloc(0);
-  syncing = 0;
+  /** Incarnations that wait for an fdatasync of it. */
+  syncing: DiskView[] = [];
 
   /** What a power loss leaves: each page old or new, and a length that was reached. */
   afterPowerLoss(draw: Draw): FileNode {
@@ -27,7 +28,7 @@ class FileNode {
       left.content = Buffer.alloc(length);
       for (let at = 0; at < length; at += PAGE_BYTES) {
         const source = draw(2) === 0 ? this.durable : this.content;
-        source.copy(left.content, at, at, Math.min(at + PAGE_BYTES, length));
+        if (at < source.length) source.copy(left.content, at, at, Math.min(at + PAGE_BYTES, length));
       }
     }
     left.durable = Buffer.from(left.content);
@@ -83,7 +84,7 @@ export class MemoryDisk {
 
   node(path: string): Node | null {
     let node: Node = this.root;
-    for (const name of path.split("/").filter((part) => part !== "")) {
+    for (const name of path.split("/").filter((part) => part !== "" && part !== ".")) {
       if (node.kind !== "directory") return null;
       const next = node.entries.get(name);
       if (next === undefined) return null;
@@ -126,7 +127,7 @@ export class MemoryDisk {
   }
 
   parentOf(path: string, make = false): { readonly parent: FolderNode; readonly name: string } {
-    const parts = path.split("/").filter((part) => part !== "");
+    const parts = path.split("/").filter((part) => part !== "" && part !== ".");
     const name = parts.pop() ?? "";
     let folder = this.root;
     for (const part of parts) {
@@ -204,7 +205,7 @@ export class DiskView implements Disk {
   makeDirectory(path: string): Promise<void> {
     return this.later(() => {
       let folder = this.#disk.root;
-      for (const part of path.split("/").filter((one) => one !== "")) {
+      for (const part of path.split("/").filter((one) => one !== "" && one !== ".")) {
         let next = folder.entries.get(part);
         if (next === undefined) {
           next = new FolderNode();
@@ -303,10 +304,10 @@ class OpenFile implements DiskFile {
     this.#check();
     this.disk.syncs++;
     const asBegun = Buffer.from(this.node.content);
-    this.node.syncing++;
+    this.node.syncing.push(this.view);
     const turns = 1 + (this.disk.syncTurns?.(4) ?? 0);
     for (let i = 0; i < turns; i++) await this.view.later(() => undefined);
-    this.node.syncing--;
+    this.node.syncing.splice(this.node.syncing.indexOf(this.view), 1);
     if (this.disk.failSyncs) throw new DiskFault("failed", this.path, "EIO");
     this.node.durable = asBegun;
   }
@@ -329,6 +330,6 @@ class OpenFile implements DiskFile {
   }
 
   #checkIdle(what: string): void {
-    if (this.node.syncing > 0) this.disk.violations.push(`${this.path} was ${what} while its sync was in flight`);
+    if (this.node.syncing.some((view) => !view.dead)) this.disk.violations.push(`${this.path} was ${what} while its sync was in flight`);
   }
 }
