@@ -11,6 +11,8 @@ import { NO_HANDLERS, type RawHandlers, type RawStream, RPC_MESSAGE_MAX_BYTES } 
 /** How long a dial, and a closing, may take. */
 const OPEN_MAX_MS = 3_000;
 const CLOSE_MAX_MS = 3_000;
+/** An end that is followed by a reset within this time was a reset. */
+const CANCEL_FOLLOWS_MS = 50;
 
 const COMMON: grpc.ChannelOptions = {
   "grpc.max_receive_message_length": RPC_MESSAGE_MAX_BYTES,
@@ -197,10 +199,13 @@ class ServerStream implements RawStream {
       if (!this.#over) this.handlers.message(ownBytes(message));
     });
     call.on("end", () => {
-      // The dialler has closed. With a cancelled call, "cancelled" has come before this.
-      if (this.#over) return;
-      call.end();
-      this.#finish("closed");
+      // Node ends a stream that is being cancelled before it resets it, so an end alone is not yet a close: the reset, if there is one, is
+      // the next frame. A process that dies is no such case: its streams never end, they break.
+      setTimeout(() => {
+        if (this.#over) return;
+        call.end();
+        this.#finish("closed");
+      }, CANCEL_FOLLOWS_MS);
     });
     call.on("cancelled", () => this.#finish(this.#closing ? "closed" : "reset"));
     call.on("error", () => this.#finish("reset"));
