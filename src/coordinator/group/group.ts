@@ -58,6 +58,7 @@ export interface Group {
   assigning: number | null; // the generation whose assignment is on its way into the log
   subscribed: ReadonlySet<string> | null; // topics; null when not known
   stored: boolean; // the log has, or may have, a record of it
+  owesRecord: boolean; // the log refused to hear that it is empty: nobody waits for that, it is said again later
 }
 
 export interface GroupLimits {
@@ -144,7 +145,7 @@ export function newGroup(id: string, wallMs: number): Group {
   return {
     id, state: "Empty", stateSinceMs: wallMs, protocolType: null, protocolName: null, generation: 0, leaderId: null,
     members: new Map(), statics: new Map(), pending: new Map(), unsynced: new Set(),
-    joinDeadlineMs: Infinity, delay: null, syncDeadlineMs: Infinity, assigning: null, subscribed: null, stored: false,
+    joinDeadlineMs: Infinity, delay: null, syncDeadlineMs: Infinity, assigning: null, subscribed: null, stored: false, owesRecord: false,
   };
 }
 

@@ -49,6 +49,7 @@ export function onGroupDeadline(group: Group, turn: Turn): void {
     } else completeJoin(group, turn);
   }
   if (group.syncDeadlineMs <= turn.nowMs) expireUnsynced(group, turn);
+  if (group.owesRecord && group.state === "Empty") writeEmpty(group, turn);
 }
 
 function endJoiningAt(group: Group, atMs: number, turn: Turn): void {
@@ -73,8 +74,7 @@ function completeJoin(group: Group, turn: Turn): void {
     group.protocolName = null;
     group.subscribed = null;
     moveTo(group, "Empty", turn);
-    group.stored = true;
-    turn.effects.push({ do: "write", value: valueOf(group, null), then: { kind: "emptied" } });
+    writeEmpty(group, turn);
     return;
   }
   group.protocolName = electProtocol(group);
@@ -90,6 +90,12 @@ function completeJoin(group: Group, turn: Turn): void {
   }
   group.syncDeadlineMs = turn.nowMs + rebalanceTimeoutMs(group);
   turn.effects.push({ do: "wake", atMs: group.syncDeadlineMs, memberId: null });
+}
+
+export function writeEmpty(group: Group, turn: Turn): void {
+  group.stored = true;
+  group.owesRecord = false;
+  turn.effects.push({ do: "write", value: valueOf(group, null), then: { kind: "emptied" } });
 }
 
 /** The leader must be there to lead: if it is not back, the first who is. */

@@ -5,6 +5,9 @@ import { extendSession, findMember, joinRefusal, moveTo, NO_BYTES, syncRefusal, 
 import { undoReplacement } from "./join.js";
 import { answerSync, answerSyncs, prepareRebalance } from "./rebalance.js";
 
+/** Before a record that nobody waits for is offered again to a log that refused it. */
+const RETRY_MS = 5_000;
+
 export interface SyncAsk {
   readonly waiter: Waiter;
   readonly memberId: string;
@@ -39,7 +42,7 @@ export function sync(group: Group, ask: SyncAsk, turn: Turn): void {
       group.unsynced.delete(member.id);
       member.syncing = ask.waiter;
       // A leader that asks twice has its first word taken: that is the one on its way into the log.
-      if (member.id === group.leaderId && group.assigning === null) assign(group, ask.assignments, turn);
+      if (member.id === group.leaderId && group.assigning !== group.generation) assign(group, ask.assignments, turn);
       return;
     default:
       return unreachable(group.state);
@@ -62,7 +65,11 @@ function assigned(group: Group, member: Member): SyncAnswer {
 export function onWritten(group: Group, then: Continuation, written: Written, turn: Turn): void {
   switch (then.kind) {
     case "emptied":
-      return; // memory is ahead of the log by a generation that nobody was ever given
+      // Until it is said, memory is ahead of the log by a generation that nobody was ever given.
+      if (written.outcome !== "refused") return;
+      group.owesRecord = true;
+      turn.effects.push({ do: "wake", atMs: turn.nowMs + RETRY_MS, memberId: null });
+      return;
     case "replaced":
       switch (written.outcome) {
         case "refused":
