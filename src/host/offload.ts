@@ -32,7 +32,7 @@ export function makeOffload(life: Life, jobs: Jobs): Offload {
   }
   return (job, input, parameters) =>
     life.living(async () => {
-      const work = jobs[job];
+      const work = Object.hasOwn(jobs, job) ? jobs[job] : undefined;
       assert(work !== undefined, `no job is called ${job}`);
       await new Promise<void>((resolve) => setImmediate(resolve));
       return work(input, parameters);

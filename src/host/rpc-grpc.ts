@@ -31,6 +31,8 @@ const CHANNEL: grpc.ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
 };
 
+grpc.setLogVerbosity(grpc.logVerbosity.NONE); // what fails is told as a value; its own lines on standard error are noise
+
 const same = (bytes: Buffer) => bytes;
 const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
