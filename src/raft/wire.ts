@@ -193,13 +193,18 @@ function messageOf(kind: Exclude<Kind, "hello">, plain: Plain): Message {
     case "snapshot":
       return {
         kind, term, point: { index: number("index"), term: number("indexTerm") }, position: number("position"), total: number("total"),
-        chunk: plain["chunk"] as Uint8Array, round: number("round"),
+        chunk: viewOf(plain["chunk"] as Uint8Array), round: number("round"),
       };
     case "snapshot-answer":
       return { kind, term, index: number("index"), next: number("next"), done: flag("done"), round: number("round") };
     case "timeout-now":
       return { kind, term };
   }
+}
+
+/** The same bytes, never a Buffer. */
+function viewOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function entryOf(plain: Plain, index: number): Entry {
