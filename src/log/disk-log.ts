@@ -497,7 +497,7 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     return this.#alone(async () => {
       if (this.#closed) return;
       const unindexed = this.#segments.find((segment) => segment.sealed && !segment.indexed);
-      const point = Math.min(this.#durableEnd, unindexed?.base ?? Infinity);
+      const point = Math.min(this.#durableEnd, Math.max(unindexed?.base ?? Infinity, this.#services.recoveryPoint(this.key)));
       if (this.#unsavedBytes >= SAVE_EVERY_BYTES) {
         this.#unsavedBytes = 0;
         if (!this.#files.hasSnapshot(this.#end)) this.#files.writeSnapshot(this.#end, snapshotFiles(this.#end, this.#producers), this.#segments);
@@ -570,6 +570,7 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     segment.sealed = false;
     segment.indexed = true;
     const from = resumeSegment(segment, known, walk, { from: to, size });
+    segment.saved = { offsets: 0, times: 0 }; // what was in memory may be in no file
     for (let more = walk.begin(segment.file, from, size); more; more = walk.next()) segment.accept(walk.header, this.#settings.indexIntervalBytes);
     assert(segment.bytes === size, "the walk ends where the cut is made");
     segment.written = size;
@@ -701,7 +702,9 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     const active = this.#active;
     const indexes = active.pinned;
     if (indexes === null || !this.#lane.isEmpty || active.written < active.bytes || indexes.offsets.count === 0) return;
-    if (active.saved.offsets === indexes.offsets.count && active.saved.times === indexes.times.count && this.#unsavedBytes === 0) active.pinned = null;
+    if (this.#unsavedBytes > 0) return;
+    this.#services.indexes.write(active);
+    active.pinned = null;
   }
 
   #pin(segment: Segment): void {
@@ -709,7 +712,7 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     const indexes = this.#services.indexes.of(segment, this.#settings.indexIntervalBytes);
     this.#services.indexes.forget(segment);
     segment.pinned = indexes;
-    segment.saved = { offsets: indexes.offsets.count, times: indexes.times.count };
+    segment.saved = { offsets: 0, times: 0 }; // it may have been made anew, and be in no file
   }
 
   // ---- the end

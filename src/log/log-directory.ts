@@ -147,6 +147,7 @@ export class DiskLogDirectory implements LogDirectory {
       walk,
       indexes: new IndexFiles(disk, walk, { cacheMaxBytes: options.indexCacheMaxBytes ?? 16 * 1024 * 1024 }),
       syncs: options.syncs ?? new FileSyncScheduler({ parallel: options.parallelSyncs ?? 8, own: (promise, what) => world.own(promise, what) }),
+      recoveryPoint: (key) => this.#recoveryPoints.get(key) ?? 0,
       recordRecoveryPoint: (key, point) => void this.#recoveryPoints.set(key, point),
       lowerRecoveryPoint: (key, to) => this.#lowerRecoveryPoint(key, to),
       saveStart: (key, start) => this.#saveStart(key, start),

@@ -6,6 +6,8 @@ import type { SyncScheduler } from "./sync-scheduler.js";
 export interface LogServices extends RecoveryTools {
   readonly world: World;
   readonly syncs: SyncScheduler;
+  /** What the last checkpoint said, or the next will say; 0 where it does not know the log. */
+  recoveryPoint(key: string): number;
   /** What the next checkpoint says of a log. */
   recordRecoveryPoint(key: string, point: number): void;
   /** Has the checkpoint say at most `to` of this log, durably: before something that it knows is cut on purpose. */
