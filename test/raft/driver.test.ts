@@ -1,6 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { nodeId } from "../../src/base/ids.js";
+import type { HostWorld } from "../../src/host/world.js";
+import { DiskFault } from "../../src/world/disk.js";
 import { Nodes } from "./nodes.js";
 
 describe("a quorum on the host World", { timeout: 30_000 }, () => {
@@ -109,21 +112,110 @@ describe("a quorum on the host World", { timeout: 30_000 }, () => {
     expect(hurt.machine.texts).toEqual(["a", "b"]);
   });
 
-  test("a disk of another node, and a node of another cluster, are refused with both ids", async () => {
+  test("a disk of another node is refused with both ids", async () => {
     nodes = await Nodes.start(1);
+    await nodes.commit("a");
+    const [one] = nodes.nodes;
+    await nodes.stop(one!);
+    const meta = path.join(nodes.folder(one!), "quorum/meta.properties");
+    fs.writeFileSync(meta, fs.readFileSync(meta, "utf8").replace("node.id=1", "node.id=7"));
+    await expect(nodes.restart(one!)).rejects.toThrow("belongs to node 7, and this is node 1");
+  });
+
+  test("a node of another cluster is refused with both ids, and disturbs nobody", async () => {
+    nodes = await Nodes.start(3);
     await nodes.commit("a");
     const other = await Nodes.start(1);
     try {
       await other.commit("x");
-      const [one] = nodes.nodes;
-      const [two] = other.nodes;
-      await nodes.stop(one!);
-      const meta = path.join(nodes.folder(one!), "quorum/meta.properties");
-      fs.writeFileSync(meta, fs.readFileSync(meta, "utf8").replace("node.id=1", "node.id=7"));
-      await expect(nodes.restart(one!)).rejects.toThrow("belongs to node 7, and this is node 1");
-      await two!.quorum.close();
+      const theirs = other.nodes[0]!.quorum.status().clusterId;
+      await other.stop(other.nodes[0]!);
+      const stranger = nodes.nodes[0]!;
+      nodes.kill(stranger);
+      fs.rmSync(nodes.folder(stranger), { recursive: true });
+      fs.cpSync(other.folder(other.nodes[0]!), nodes.folder(stranger), { recursive: true });
+      await nodes.restart(stranger);
+      const ours = nodes.nodes[1]!.quorum.status().clusterId;
+      const line = await nodes.until("it is refused", () => nodes!.lines.find((one) => one.includes("a node of another cluster was refused")));
+      expect(line).toContain(ours);
+      expect(line).toContain(theirs);
+      nodes.kill(stranger);
+      await nodes.commit("b");
+      expect(nodes.nodes[1]!.machine.texts).toEqual(["a", "b"]);
     } finally {
       await other.end();
     }
   });
+
+  test("C16: a follower whose log is damaged says so, fetches what it lost, and is whole again", async () => {
+    nodes = await Nodes.start(3);
+    for (const text of ["a", "b", "c", "d"]) await nodes.commit(text);
+    const hurt = nodes.nodes.find((node) => node !== nodes!.leader())!;
+    await nodes.stop(hurt);
+    const folder = path.join(nodes.folder(hurt), "quorum/log");
+    const file = path.join(folder, fs.readdirSync(folder).find((name) => name.endsWith(".log"))!);
+    const bytes = fs.readFileSync(file);
+    bytes[bytes.length - 60]! ^= 1;
+    fs.writeFileSync(file, bytes);
+    await nodes.restart(hurt);
+    await nodes.until("it is whole again", () => nodes!.lines.some((line) => line.includes("whole again")));
+    await nodes.commit("e");
+    expect(hurt.machine.texts).toEqual(["a", "b", "c", "d", "e"]);
+    expect(nodes.lines.some((line) => line.includes("is damaged"))).toBe(true);
+    expect(fs.existsSync(`${file}.damaged`)).toBe(true);
+    expect(hurt.quorum.status().repairing).toBe(false);
+  });
+
+  test("C18: a failed sync ends the node, and the others go on", async () => {
+    nodes = await Nodes.start(3);
+    await nodes.commit("a");
+    const leader = await nodes.until("a leader", () => nodes!.leader());
+    let fails = false;
+    await nodes.stop(leader);
+    await nodes.restart(leader, {}, (world) => withSync(world, (sync) => (fails ? Promise.reject(new DiskFault("failed", "disk", "EIO")) : sync())));
+    await nodes.commit("b");
+    fails = true;
+    await nodes.until("c is proposed", () => nodes!.leader()?.quorum.propose(Buffer.from("c")).ok);
+    await nodes.until("it has halted", () => nodes!.halts.some((halt) => halt.cause instanceof DiskFault));
+    nodes.kill(leader);
+    fails = false;
+    await nodes.commit("d");
+  });
+
+  test("C13: a leader whose disk hangs gives way, and what it was asked meanwhile is never acknowledged by it", async () => {
+    nodes = await Nodes.start(3);
+    await nodes.commit("a");
+    const stalled = nodes.nodes[0]!;
+    let hangs = false;
+    await nodes.stop(stalled);
+    await nodes.restart(stalled, {}, (world) => withSync(world, (sync) => (hangs ? new Promise<void>(() => undefined) : sync())));
+    await nodes.commit("b");
+    await nodes.until("it leads", () => {
+      const leader = nodes!.leader();
+      if (leader !== null && leader !== stalled) void leader.quorum.transferLeadership(nodeId(1));
+      return leader === stalled;
+    });
+    hangs = true;
+    expect(stalled.quorum.propose(Buffer.from("c")).ok).toBe(true);
+    await nodes.until("it gives way", () => stalled.quorum.status().role !== "leader");
+    const next = await nodes.until("another leads", () => {
+      const leader = nodes!.leader();
+      return leader === stalled ? null : leader;
+    });
+    expect(next.quorum.propose(Buffer.from("d")).ok).toBe(true);
+    await nodes.until("d is committed", () => next.machine.texts.includes("d"));
+    nodes.kill(stalled);
+  });
 });
+
+/** Every sync of every file of this World goes through `how`. */
+function withSync(world: HostWorld, how: (sync: () => Promise<void>) => Promise<void>): void {
+  const { disk } = world;
+  const open = disk.open.bind(disk);
+  disk.open = (...args) => {
+    const file = open(...args);
+    const sync = file.sync.bind(file);
+    file.sync = () => how(sync);
+    return file;
+  };
+}

@@ -75,9 +75,11 @@ export class Nodes {
     return path.join(this.root, `node-${node.id}`);
   }
 
-  async boot(node: TestNode, options: Partial<QuorumConfig> = {}): Promise<void> {
+  /** @param spoil changes the World before anything is started in it: a disk that fails, for instance */
+  async boot(node: TestNode, options: Partial<QuorumConfig> = {}, spoil: (world: HostWorld) => void = () => undefined): Promise<void> {
     fs.mkdirSync(this.folder(node), { recursive: true });
     node.world = makeWorld({ root: this.folder(node), syncClass: "raft", rpc: node.hub, log: this.#log, logFields: { node: node.id }, onHalt: (halt) => this.halts.push(halt) });
+    spoil(node.world);
     node.machine = new TextMachine();
     node.quorum = await startQuorum(node.world, { nodeId: nodeId(node.id), directory: "quorum", peers: this.peers, electionMs: 300, heartbeatMs: 50, ...options }, node.machine);
     node.up = true;
@@ -95,10 +97,10 @@ export class Nodes {
     this.kill(node);
   }
 
-  async restart(node: TestNode, options: Partial<QuorumConfig> = {}): Promise<void> {
+  async restart(node: TestNode, options: Partial<QuorumConfig> = {}, spoil: (world: HostWorld) => void = () => undefined): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20)); // the listener lets go of its port
     node.hub = await RpcHub.start({ listen: { host: "127.0.0.1", port: node.port } });
-    await this.boot(node, options);
+    await this.boot(node, options, spoil);
   }
 
   get up(): TestNode[] {
