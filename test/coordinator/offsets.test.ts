@@ -1,6 +1,6 @@
 /** Offsets and the group APIs, in each version's shape. */
 import { describe, expect, test } from "vitest";
-import { uuid } from "../../src/base/ids.js";
+import { NO_UUID, uuid } from "../../src/base/ids.js";
 import { errorName } from "../../src/protocol/errors.js";
 import { FindCoordinatorResponse } from "../../src/protocol/messages/10-find-coordinator.js";
 import { OffsetFetchResponse } from "../../src/protocol/messages/09-offset-fetch.js";
@@ -118,6 +118,19 @@ describe("expiry (KIP-211)", () => {
     expect(sim.groups.inspect()[0]?.groups).toBe(0);
     await sim.failover();
     expect(sim.groups.inspect()[0]?.groups).toBe(0);
+  });
+
+  test("a group with very many offsets loses them all in one look, in several batches", async () => {
+    const sim = await GroupSim.started({ "offsets.retention.minutes": 60, "offsets.retention.check.interval.ms": 60_000 });
+    sim.topics.push({ name: "wide", id: uuid("DDDDDDDDDDDDDDDDDDDDDD"), partitions: 5_000 });
+    for (let from = 0; from < 5_000; from += 1_000) {
+      const partitions = Array.from({ length: 1_000 }, (_, i) => ({ partitionIndex: from + i, committedOffset: 1n, committedLeaderEpoch: -1, committedMetadata: "" }));
+      await sim.now(sim.groups.offsetCommit({ groupId: "s", generationIdOrMemberEpoch: -1, memberId: "", groupInstanceId: null, retentionTimeMs: -1n, topics: [{ name: "wide", topicId: NO_UUID, partitions }] }, context(9)));
+    }
+    const before = sim.partition.batches.length;
+    await sim.clock.advance(61 * 60_000);
+    expect(sim.groups.inspect()[0]?.groups).toBe(0);
+    expect(sim.partition.batches.length - before).toBe(3);
   });
 
   test("a consumer group's count from when it became empty; while it is alive only those of topics it left", async () => {

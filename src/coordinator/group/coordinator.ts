@@ -64,7 +64,9 @@ const LOAD_BYTES = 1024 * 1024;
 const BATCH_MAX_BYTES = 1_000_000;
 /** For a broker without a lease: how long it asks whether it still may speak. */
 const CONFIRM_MS = 5_000;
-const LIST_PIECE = 1_000;
+const YIELD_AFTER_MS = 10;
+/** Of one group in one look: a group with more waits for the next. */
+const EXPIRY_TURNS_MAX = 100;
 
 export function createGroupCoordinator(world: World, parts: { readonly replicas: Replicas; readonly coordination: Coordination; readonly settings: GroupSettings }): GroupCoordinator {
   return new Coordinator(world, parts.replicas, parts.coordination, parts.settings);
@@ -313,17 +315,25 @@ class Coordinator implements GroupCoordinator {
     return await read();
   }
 
-  /** Looks at every group now and then, a piece at a time. */
+  /** Looks at every group now and then, a few milliseconds at a time. */
   async #expire(): Promise<void> {
+    const { clock } = this.#world;
     while (!this.#closed) {
-      await this.#world.clock.sleep(this.#expiryIntervalMs);
+      await clock.sleep(this.#expiryIntervalMs);
+      let sinceMs = clock.nowMs();
       for (const shard of this.#runtime.shards()) {
         if (!shard.loaded) continue;
-        let looked = 0;
         for (const groupId of [...shard.machine.groups.keys()]) {
-          if (!shard.leading || this.#closed) break;
-          shard.machine.expire(groupId, { wallMs: this.#world.clock.wallMs(), retentionMs: this.#retentionMs });
-          if (++looked % LIST_PIECE === 0) await this.#world.clock.yield();
+          // A log that refuses leaves all where it is: the next look tries again.
+          for (let turns = 0; turns < EXPIRY_TURNS_MAX; turns++) {
+            if (!shard.leading || this.#closed) break;
+            const more = shard.machine.expire(groupId, { wallMs: clock.wallMs(), retentionMs: this.#retentionMs });
+            if (clock.nowMs() - sinceMs >= YIELD_AFTER_MS) {
+              await clock.yield();
+              sinceMs = clock.nowMs();
+            }
+            if (!more) break;
+          }
         }
       }
     }

@@ -148,16 +148,20 @@ export class GroupMachine implements Machine {
 
   // ---- housekeeping
 
-  /** Tombstones for what has lain long enough in this group, and for the group itself when nothing is left of it. */
-  expire(groupId: string, options: { readonly wallMs: number; readonly retentionMs: number }): void {
+  /**
+   * Tombstones for what has lain long enough in this group, and for the group itself when nothing is left of it.
+   * @returns true when there may be more: a turn takes a limited number
+   */
+  expire(groupId: string, options: { readonly wallMs: number; readonly retentionMs: number }): boolean {
     const entry = this.#settled(groupId);
-    if (entry === null) return;
+    if (entry === null) return false;
     const expired = expiredOffsets(entry.group, entry.book, { ...options, max: TOMBSTONES_MAX });
     const remain = expired.length < countOffsets(entry.book) || entry.book.open.size > 0;
     const { group } = entry;
     const over = !remain && group.state === "Empty" && group.pending.size === 0;
-    if (expired.length === 0 && !over) return;
+    if (expired.length === 0 && !over) return false;
     this.#erase(entry, expired, over, () => undefined);
+    return expired.length === TOMBSTONES_MAX;
   }
 
   /** A deleted topic's offsets go: a topic that is made again under the name must not inherit them. */
@@ -180,7 +184,7 @@ export class GroupMachine implements Machine {
   replay(record: { readonly offset: number; readonly key: Uint8Array; readonly value: Uint8Array | null }, producerId: bigint | null): void {
     let read;
     try {
-      read = decodeRecord(record.key, record.value);
+      read = decodeRecord(record.key, record.value, record.offset);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#skipped++; // somebody produced it here; the groups are not to suffer
@@ -191,14 +195,14 @@ export class GroupMachine implements Machine {
     if (read.kind === "group") {
       entry.group = read.value === null ? newGroup(read.group, -1) : groupFromValue(read.group, read.value);
     } else if (producerId === null) {
-      put(entry.book.topics, read.topic, read.partition, read.value === null ? null : { ...read.value, at: record.offset });
+      put(entry.book.topics, read.topic, read.partition, read.value);
     } else if (read.value !== null) {
-      putOpen(entry.book, producerId, read.topic, read.partition, { ...read.value, at: record.offset });
+      putOpen(entry.book, producerId, read.topic, read.partition, read.value);
       const open = this.#openIn.get(producerId);
       if (open === undefined) this.#openIn.set(producerId, new Set([read.group]));
       else open.add(read.group);
     }
-    this.#dropIfVacant(entry);
+    if (read.value === null) this.#dropIfVacant(entry);
   }
 
   replayMarker(producerId: bigint, result: "commit" | "abort"): void {

@@ -16,7 +16,7 @@ export interface KeyValue {
 export type OffsetValue = Omit<Committed, "at">;
 
 export type GroupRecord =
-  | { readonly kind: "offset"; readonly group: string; readonly topic: string; readonly partition: number; readonly value: OffsetValue | null }
+  | { readonly kind: "offset"; readonly group: string; readonly topic: string; readonly partition: number; readonly value: Committed | null }
   | { readonly kind: "group"; readonly group: string; readonly value: GroupValue | null }
   /** Of the consumer, share and streams protocols. */
   | { readonly kind: "other"; readonly type: number };
@@ -32,8 +32,12 @@ const GROUP_VERSION = 3;
 const GROUP_FLEXIBLE_SINCE = 4;
 const GROUP_VERSION_MAX = 4;
 
-/** Views of `value` are kept for blobs only. @throws ProtocolError on bytes that are neither a known record nor a newer kind */
-export function decodeRecord(key: Uint8Array, value: Uint8Array | null): GroupRecord {
+/**
+ * Nothing of the bytes is kept.
+ * @param at offset of the record
+ * @throws ProtocolError on bytes that are neither a known record nor a newer kind
+ */
+export function decodeRecord(key: Uint8Array, value: Uint8Array | null, at = -1): GroupRecord {
   const reader = new Reader(key);
   const type = reader.int16();
   switch (type) {
@@ -42,7 +46,7 @@ export function decodeRecord(key: Uint8Array, value: Uint8Array | null): GroupRe
       const group = text(reader);
       const topic = text(reader);
       const partition = reader.int32();
-      return { kind: "offset", group, topic, partition, value: value === null ? null : decodeOffset(value) };
+      return { kind: "offset", group, topic, partition, value: value === null ? null : decodeOffset(value, at) };
     }
     case GROUP: {
       const group = text(reader);
@@ -69,7 +73,7 @@ export function groupRecord(group: string, value: GroupValue | null): KeyValue {
   return { key: joined(key.finish()), value: value === null ? null : encodeGroup(value) };
 }
 
-function decodeOffset(bytes: Uint8Array): OffsetValue {
+function decodeOffset(bytes: Uint8Array, at: number): Committed {
   const reader = new Reader(bytes);
   const version = Math.min(reader.int16(), OFFSET_VERSION_MAX);
   const flexible = version >= OFFSET_FLEXIBLE_SINCE;
@@ -87,7 +91,7 @@ function decodeOffset(bytes: Uint8Array): OffsetValue {
       return true;
     });
   }
-  return { offset, leaderEpoch, metadata, commitMs, expireMs, topicId };
+  return { offset, leaderEpoch, metadata, commitMs, expireMs, topicId, at };
 }
 
 function encodeOffset(value: OffsetValue): Uint8Array {

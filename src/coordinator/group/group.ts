@@ -181,12 +181,11 @@ export function firstKey(members: ReadonlyMap<string, Member>): string | null {
 
 /** Protocols that every member lists. */
 export function commonProtocols(group: Group): ReadonlySet<string> {
-  let common: Set<string> | null = null;
+  const counts = new Map<string, number>();
   for (const member of group.members.values()) {
-    const names: Set<string> = new Set(member.protocols.map((protocol) => protocol.name));
-    common = common === null ? names : new Set([...common].filter((name) => names.has(name)));
+    for (const name of new Set(member.protocols.map((protocol) => protocol.name))) counts.set(name, (counts.get(name) ?? 0) + 1);
   }
-  return common ?? new Set();
+  return new Set([...counts].filter(([, count]) => count === group.members.size).map(([name]) => name));
 }
 
 /** May somebody with these protocols be in the group? */
