@@ -126,10 +126,13 @@ export function describeDisk(name: string, make: MakeMaking): void {
         const file = disk.open("closing", { create: true });
         file.writeAt(0, [bytes("kept")]);
         const into = new Uint8Array(4);
-        const underWay = Promise.all([file.read(0, into), file.sync()]);
+        // More of them than there are threads, so that some have not even begun when their file is closed.
+        const others = Array.from({ length: 60 }, (_, i) => disk.open(`closing-${i}`, { create: true }));
+        const underWay = Promise.all([...others, file].flatMap((one) => [one.sync(), one.read(0, into)]));
+        for (const one of others) one.close();
         file.close();
         file.close(); // twice is once
-        expect((await underWay)[0]).toBe(4);
+        expect((await underWay).at(-1)).toBe(4);
         expect(text(into)).toBe("kept");
         for (const act of [() => file.size(), () => file.writeAt(0, []), () => file.readAt(0, into), () => file.truncate(0)]) expect(thrown(act)).toBe("closed");
         expect(codeOf(await faultOf(file.read(0, into)))).toBe("closed");

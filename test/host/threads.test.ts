@@ -124,11 +124,17 @@ describe("a role in a thread", () => {
       await thread.ask("halt");
       expect(await told.promise).toEqual({ halted: "asked to" });
 
+      const mainEnd = later<RpcEnd>();
+      main.rpc.open({ host: "127.0.0.1", port }, "t.T/Main").onEnd(mainEnd.resolve);
       const gone = later<unknown>();
       thread.onExit(gone.resolve);
       await thread.ask("die");
       expect(await gone.promise).toMatchObject({ message: "a stray" });
       expect(await end.promise).toBe("reset"); // its hub died with it
+      expect(await mainEnd.promise).toBe("reset");
+      const late = later<RpcEnd>();
+      main.rpc.open(to, "t.T/Echo").onEnd(late.resolve);
+      expect(await late.promise).toBe("unreachable");
       await expect(thread.ask("metrics")).rejects.toThrow("ended");
     } finally {
       await thread.terminate();
