@@ -1,0 +1,284 @@
+/** Coordination over our own quorum: one session with the active controller, one feed from any. Never gives up by itself. */
+import { backoffMs } from "../base/backoff.js";
+import type { NodeId, Uuid } from "../base/ids.js";
+import type { AdminCommand, AdminReply } from "../coordination/admin.js";
+import type { BrokerRegistration, Coordination, IsrChange, IsrOutcome, QuorumDescription, Refusal, SessionState } from "../coordination/coordination.js";
+import type { ImageChanges, MetadataImage } from "../metadata/image.js";
+import { checkSessionToken, sessionToken } from "../metadata/session-token.js";
+import type { RpcAddress } from "../world/rpc.js";
+import type { World } from "../world/world.js";
+import { CallStream } from "./call-stream.js";
+import { FeedClient } from "./feed-client.js";
+import { SESSION, type Question, type Reply } from "./wire.js";
+
+export interface ControllerClientConfig {
+  readonly nodeId: NodeId;
+  /** Controllers by id. The own node's, if it is one, is asked for the feed first. */
+  readonly controllers: readonly { readonly id: NodeId; readonly host: string; readonly port: number }[];
+  readonly heartbeatMs: number;
+  readonly leaseMs: number;
+}
+
+const REDIAL = { firstMs: 20, maxMs: 500 };
+const ASK_MS = 10_000;
+const NO_SESSION: Refusal = { ok: false, error: "NOT_CONTROLLER", message: "no controller is active right now" };
+
+type Answer<K extends Reply["kind"]> = Extract<Reply, { kind: K }> | Refusal;
+
+export class ControllerClient implements Coordination {
+  readonly #feed: FeedClient;
+  readonly #images: ((image: MetadataImage, previous: MetadataImage | null, changes: ImageChanges) => void)[] = [];
+  readonly #sessions: ((state: SessionState) => void)[] = [];
+  #told = false;
+  #broker: BrokerRegistration | null = null;
+  #call: CallStream<Question, Reply> | null = null;
+  #state: SessionState = "registering";
+  #epoch: bigint | null = null;
+  #controller: NodeId | null = null;
+  #hint: NodeId | null = null;
+  #turn = 0;
+  #attempt = 0;
+  #answeredMs = -Infinity;
+  #stopping = false;
+  #safe: (() => void) | null = null;
+  #closed = false;
+  #lost: readonly { readonly topicId: Uuid; readonly partition: number }[] = [];
+  readonly #ends = new Map<string, { readonly topicId: Uuid; readonly partition: number; readonly lastEpoch: number; readonly end: number }>();
+  #beating = false;
+
+  constructor(readonly world: World, readonly config: ControllerClientConfig) {
+    const { controllers, nodeId } = config;
+    const own = controllers.filter((one) => one.id === nodeId);
+    const addresses: RpcAddress[] = [...own, ...controllers.filter((one) => one.id !== nodeId)];
+    this.#feed = new FeedClient(world, addresses, (image, previous, changes) => {
+      const first = !this.#told;
+      this.#told = true;
+      for (const listener of this.#images) listener(image, first ? null : previous, changes);
+      this.#beatSoon();
+    });
+  }
+
+  start(broker: BrokerRegistration): void {
+    this.#broker = broker;
+    this.#feed.start();
+    this.#dial();
+    this.#beatLater();
+  }
+
+  get brokerEpoch(): bigint | null {
+    return this.#epoch;
+  }
+
+  get leased(): boolean {
+    return this.#state === "active" && this.world.clock.nowMs() - this.#answeredMs < this.config.leaseMs;
+  }
+
+  get controller(): NodeId | null {
+    return this.#controller;
+  }
+
+  get image(): MetadataImage {
+    return this.#feed.image;
+  }
+
+  onImage(listener: (image: MetadataImage, previous: MetadataImage | null, changes: ImageChanges) => void): void {
+    this.#images.push(listener);
+  }
+
+  onSession(listener: (state: SessionState) => void): void {
+    this.#sessions.push(listener);
+  }
+
+  // ---- session
+
+  #dial(): void {
+    if (this.#closed || this.#broker === null) return;
+    const { controllers } = this.config;
+    const hinted = controllers.find((one) => one.id === this.#hint);
+    const target = hinted ?? controllers[this.#turn++ % controllers.length];
+    this.#hint = null;
+    if (target === undefined) return;
+    const call = new CallStream<Question, Reply>(this.world, this.world.rpc.open(target, SESSION), () => this.#lostSession(call));
+    this.#call = call;
+    this.world.own(this.#register(call, target.id, this.#broker), "registering with the controller");
+  }
+
+  async #register(call: CallStream<Question, Reply>, at: NodeId, broker: BrokerRegistration): Promise<void> {
+    const reply = await call.ask({ kind: "register", broker: { ...broker, clusterId: this.image.clusterId, lost: this.#lost } }, ASK_MS);
+    if (this.#call !== call) return;
+    if (reply?.kind === "registered") {
+      this.#attempt = 0;
+      this.#lost = [];
+      this.#controller = at;
+      const epoch = BigInt(reply.epoch);
+      if (epoch !== this.#epoch) this.world.logger.info({ controller: at, epoch }, "registered");
+      this.#epoch = epoch;
+      this.#answeredMs = this.world.clock.nowMs();
+      this.#move("fenced");
+      this.#beatSoon();
+      return;
+    }
+    if (reply?.kind === "not-active") this.#hint = reply.leader === at ? null : reply.leader;
+    if (reply?.kind === "refused" && reply.error !== "REQUEST_TIMED_OUT") this.world.logger.error({ controller: at, error: reply.error, detail: reply.message }, "registration refused");
+    call.close();
+  }
+
+  #lostSession(call: CallStream<Question, Reply>): void {
+    if (this.#call !== call) return;
+    this.#call = null;
+    if (this.#controller !== null) this.#move("lost");
+    this.#controller = null;
+    const delayMs = this.#hint !== null ? 0 : backoffMs(this.#attempt++, REDIAL, this.world.random.fraction());
+    this.world.clock.after(delayMs, () => this.#dial());
+  }
+
+  #move(state: SessionState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    for (const listener of this.#sessions) listener(state);
+  }
+
+  #beatLater(): void {
+    this.world.clock.after(this.config.heartbeatMs, () => {
+      if (this.#closed) return;
+      this.#beatSoon();
+      this.#beatLater();
+    });
+  }
+
+  /** One heartbeat under way at a time; news (a new image while fenced, the wish to stop) need not wait for the next turn. */
+  #beatSoon(): void {
+    if (this.#beating || this.#call === null || this.#controller === null || this.#closed) return;
+    this.#beating = true;
+    this.world.own(this.#beat(this.#call), "heartbeat");
+  }
+
+  async #beat(call: CallStream<Question, Reply>): Promise<void> {
+    const applied = this.image.position;
+    const stopping = this.#stopping;
+    const ends = [...this.#ends.values()].filter((one) => isOpen(this.image, one.topicId, one.partition));
+    const reply = await call.ask({ kind: "heartbeat", applied, stopping, ends }, this.config.leaseMs);
+    this.#beating = false;
+    if (this.#call !== call) return;
+    if (reply?.kind === "heartbeat") {
+      this.#answeredMs = this.world.clock.nowMs();
+      this.#move(stopping ? "stopping" : reply.fenced ? "fenced" : "active");
+      if (stopping && reply.safeToStop) this.#safe?.();
+      const more = (reply.fenced && this.image.position !== applied && this.image.position >= (this.#epoch ?? 0n)) || (this.#stopping && !stopping);
+      if (more) this.#beatSoon();
+      return;
+    }
+    if (reply?.kind === "not-active") this.#hint = reply.leader;
+    call.close(); // no answer, another incarnation, or not the active one: begin again
+  }
+
+  async #ask<K extends Reply["kind"]>(question: Question, want: K, deadlineMs: number): Promise<Answer<K>> {
+    const call = this.#call;
+    if (call === null || this.#controller === null) return this.#whenRegistered(question, want, deadlineMs);
+    const reply = await call.ask(question, deadlineMs);
+    if (reply === null) return { ok: false, error: "REQUEST_TIMED_OUT", message: "the controller did not answer: it may or may not have happened" };
+    if (reply.kind === want) return reply as Extract<Reply, { kind: K }>; // kinds are compared above
+    if (reply.kind === "refused") return { ok: false, error: reply.error, message: reply.message };
+    if (reply.kind === "not-active") {
+      this.#hint = reply.leader;
+      call.close();
+    }
+    return NO_SESSION;
+  }
+
+  /** Waits for a session, within the deadline, then asks once. */
+  async #whenRegistered<K extends Reply["kind"]>(question: Question, want: K, deadlineMs: number): Promise<Answer<K>> {
+    const deadline = this.world.clock.nowMs() + deadlineMs;
+    while (this.#controller === null || this.#call === null) {
+      if (this.world.clock.nowMs() >= deadline || this.#closed) return NO_SESSION;
+      await this.world.clock.sleep(10);
+    }
+    return this.#ask(question, want, Math.max(1, deadline - this.world.clock.nowMs()));
+  }
+
+  // ---- what brokers ask
+
+  async alterIsr(changes: readonly IsrChange[]): Promise<readonly IsrOutcome[]> {
+    const reply = await this.#ask({ kind: "alter-isr", changes }, "alter-isr", ASK_MS);
+    return "kind" in reply ? reply.outcomes : changes.map(() => ({ ok: false, error: "REQUEST_TIMED_OUT" }));
+  }
+
+  async allocateProducerIds(): Promise<{ readonly ok: true; readonly first: bigint; readonly count: number } | Refusal> {
+    const reply = await this.#ask({ kind: "producer-ids" }, "producer-ids", ASK_MS);
+    return "kind" in reply ? { ok: true, first: BigInt(reply.first), count: reply.count } : reply;
+  }
+
+  /** NOT_CONTROLLER means that nothing has happened: asked again, within the deadline. */
+  async admin(command: AdminCommand, deadlineMs: number): Promise<AdminReply> {
+    const deadline = this.world.clock.nowMs() + deadlineMs;
+    for (;;) {
+      const reply = await this.#ask({ kind: "admin", command }, "admin", Math.max(1, deadline - this.world.clock.nowMs()));
+      if ("kind" in reply) {
+        await this.#caughtUp(deadline);
+        return reply.reply;
+      }
+      const again = reply.error === "NOT_CONTROLLER" && this.world.clock.nowMs() < deadline && !this.#closed;
+      if (!again) return { error: reply.error === "NOT_CONTROLLER" ? "REQUEST_TIMED_OUT" : reply.error, message: reply.message, results: [] };
+      await this.world.clock.sleep(20);
+    }
+  }
+
+  /** The answer is committed; a moment for our own image to show it spares clients a retry. */
+  async #caughtUp(_deadline: number): Promise<void> {
+    await this.world.clock.yield();
+  }
+
+  async describeQuorum(deadlineMs: number): Promise<QuorumDescription | Refusal> {
+    const reply = await this.#ask({ kind: "describe-quorum" }, "describe-quorum", deadlineMs);
+    return "kind" in reply ? reply.quorum : reply;
+  }
+
+  async confirmLease(deadlineMs: number): Promise<boolean> {
+    const reply = await this.#ask({ kind: "confirm" }, "confirm", deadlineMs);
+    return "kind" in reply && reply.ok;
+  }
+
+  sessionToken(to: NodeId): string | null {
+    return sessionToken(this.#feed.image, this.config.nodeId, to);
+  }
+
+  checkSessionToken(from: NodeId, brokerEpoch: bigint, token: string): boolean {
+    return checkSessionToken(this.#feed.image, { from, brokerEpoch, to: this.config.nodeId }, token);
+  }
+
+  reportLost(partitions: readonly { readonly topicId: Uuid; readonly partition: number }[]): void {
+    this.#lost = [...this.#lost, ...partitions];
+  }
+
+  reportEnds(partitions: readonly { readonly topicId: Uuid; readonly partition: number; readonly lastEpoch: number; readonly end: number }[]): void {
+    for (const one of partitions) this.#ends.set(`${one.topicId}/${one.partition}`, one);
+    this.#beatSoon();
+  }
+
+  stopping(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    return new Promise((resolve) => {
+      const timer = this.world.clock.after(deadlineMs, resolve);
+      this.#safe = () => {
+        timer.cancel();
+        resolve();
+      };
+      if (this.#state === "registering" || this.#call === null) this.#safe();
+      else this.#beatSoon();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#feed.close();
+    this.#call?.tell({ kind: "goodbye" });
+    this.#call?.close();
+    await this.world.clock.yield();
+  }
+}
+
+/** Does this partition still wait for the ends of its replicas? */
+function isOpen(image: MetadataImage, topicId: Uuid, partition: number): boolean {
+  const p = image.topicById(topicId)?.partition(partition) ?? null;
+  return p !== null && p.leader === null && p.isr.length === 0 && p.elr.length === 0;
+}

@@ -1,0 +1,297 @@
+/**
+ * The active controller: sessions of brokers, decisions, liveness, upkeep; and on every controller the metadata feed.
+ *
+ *   broker ──session──▶ decide(newest image) ──propose──▶ quorum ──commit──▶ replay ──▶ feed ──▶ brokers
+ */
+import { unreachable } from "../base/assert.js";
+import type { NodeId } from "../base/ids.js";
+import type { AdminCommand, AdminReply } from "../coordination/admin.js";
+import type { QuorumMember } from "../coordination/coordination.js";
+import type { ClusterImage } from "../metadata/cluster-image.js";
+import type { ChangeLog } from "../metadata/changes.js";
+import type { Leadership, MemberStatus, Quorum } from "../raft/quorum.js";
+import type { RpcStream } from "../world/rpc.js";
+import type { World } from "../world/world.js";
+import { decideRegister, decideStopping, fenceRecords, unfenceRecords } from "./decide/brokers.js";
+import { decideIncremental, decideReplace } from "./decide/configs.js";
+import type { DecideContext, Decision } from "./decide/context.js";
+import { decideElections, rebalanceRecords, recoverRecords, type ReportedEnd } from "./decide/elections.js";
+import { decideIsr } from "./decide/isr.js";
+import { decideCreatePartitions, decideCreateTopics, decideDeleteTopics } from "./decide/topics.js";
+import { Liveness } from "./liveness.js";
+import { MetadataMachine, type Outcome } from "./machine.js";
+import { decodeCall, encodeCall, FEED, SESSION, WireError, type FeedQuestion, type Question, type Reply } from "./wire.js";
+
+export interface ControllerSettings {
+  has(name: string): boolean;
+  text(name: string): string | null;
+  number(name: string): number;
+  flag(name: string): boolean;
+}
+
+interface Session {
+  readonly stream: RpcStream;
+  broker: NodeId | null;
+  epoch: bigint;
+  goodbye: boolean;
+}
+
+const PRODUCER_IDS = 1000n;
+const REBALANCE_LIMIT = 1_000;
+const QUESTION_MAX_BYTES = 64 * 1024 * 1024;
+
+export class ControllerService {
+  readonly machine: MetadataMachine;
+  readonly #liveness: Liveness;
+  readonly #sessions = new Map<NodeId, Session>();
+  readonly #ends = new Map<string, Map<NodeId, ReportedEnd>>();
+  readonly #fencing = new Set<NodeId>();
+  readonly #context: DecideContext;
+  #quorum: Quorum | null = null;
+  #reign = 0;
+  #active = false;
+
+  constructor(readonly world: World, readonly settings: ControllerSettings) {
+    this.#context = {
+      defaults: { brokerId: null, given: (name) => (settings.has(name) ? settings.text(name) : null) },
+      setting: (name) => settings.text(name),
+      below: (end) => world.random.below(end),
+      uuid: () => world.random.uuid(),
+    };
+    this.machine = new MetadataMachine(world, (change) => this.#onLeadership(change), (image, changes) => this.#onApplied(image, changes));
+    this.#liveness = new Liveness(world, () => settings.number("broker.session.timeout.ms"), () => this.machine.newest, (id, epoch, how) => this.#onDead(id, epoch, how));
+    world.rpc.serve(SESSION, (stream) => this.#accept(stream));
+    world.rpc.serve(FEED, (stream) => this.#feed(stream));
+    world.meter.observe("kontiki_controller_active", "1 while this node is the active controller.", () => (this.#active ? 1 : 0));
+    world.meter.observe("kontiki_controller_topics", "Topics of the cluster.", () => this.machine.image.topicCount);
+    world.meter.observe("kontiki_controller_partitions", "Partitions of the cluster.", () => this.machine.image.partitionCount);
+    world.meter.observe("kontiki_controller_unclean_elections_total", "Leaders elected outside ISR and ELR.", () => this.machine.image.uncleanElections);
+  }
+
+  attach(quorum: Quorum): void {
+    this.#quorum = quorum;
+    this.machine.attach(quorum);
+  }
+
+  #onLeadership(change: Leadership): void {
+    if (change.ready === this.#active) return;
+    this.#active = change.ready;
+    this.#reign++;
+    if (change.ready) {
+      this.world.logger.info({ term: change.term }, "elected: active controller");
+      this.#ends.clear();
+      this.#fencing.clear();
+      this.#liveness.begin();
+      this.#rebalanceLater(this.#reign);
+    } else {
+      this.#liveness.end();
+      this.world.logger.info({ term: change.term, leader: change.leader }, "no longer the active controller");
+      // Brokers look for the new one; what they asked here and was not answered is unknown.
+      for (const session of this.#sessions.values()) session.stream.close();
+      this.#sessions.clear();
+    }
+  }
+
+  #onApplied(_image: ClusterImage, changes: ChangeLog): void {
+    if (!this.#active) return;
+    for (const id of changes.topicsMade) this.world.logger.info({ topic: this.machine.image.topicById(id)?.name, partitions: this.machine.image.topicById(id)?.partitionCount }, "topic created");
+    for (const [, name] of changes.topicsDeleted) this.world.logger.info({ topic: name }, "topic deleted");
+  }
+
+  // ---- sessions
+
+  #accept(stream: RpcStream): void {
+    const session: Session = { stream, broker: null, epoch: -1n, goodbye: false };
+    stream.onMessage((bytes) => {
+      if (bytes.length > QUESTION_MAX_BYTES) return stream.close();
+      try {
+        const { id, message } = decodeCall<Question>(bytes);
+        this.world.own(this.#answer(session, id, message), `answering a broker's ${message.kind}`);
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error;
+        this.world.logger.warn({ from: stream.remote.host, detail: error.message }, "a broker's call cannot be read: session closed");
+        stream.close();
+      }
+    });
+    stream.onDrain(() => undefined);
+    stream.onEnd(() => this.#ended(session));
+  }
+
+  #ended(session: Session): void {
+    const { broker } = session;
+    if (broker === null || this.#sessions.get(broker) !== session) return;
+    this.#sessions.delete(broker);
+    if (!this.#active) return;
+    if (session.goodbye) this.#fence(broker, session.epoch, "stopped");
+    else this.#liveness.prove(broker, session.epoch);
+  }
+
+  async #answer(session: Session, id: number, question: Question): Promise<void> {
+    const reply = await this.#handle(session, question);
+    if (reply !== null) session.stream.send(encodeCall(id, reply));
+  }
+
+  async #handle(session: Session, question: Question): Promise<Reply | null> {
+    if (!this.#active) return { kind: "not-active", leader: this.machine.standing.leader };
+    if (question.kind === "register") return this.#register(session, question);
+    const { broker } = session;
+    if (broker === null || this.#sessions.get(broker) !== session) return { kind: "refused", error: "STALE_BROKER_EPOCH", message: "register first" };
+    const known = this.machine.newest?.broker(broker) ?? null;
+    if (known === null || known.epoch !== session.epoch) return { kind: "refused", error: "STALE_BROKER_EPOCH", message: "another incarnation has registered" };
+    switch (question.kind) {
+      case "heartbeat":
+        return this.#heartbeat(session, broker, question);
+      case "alter-isr":
+        if (known.fenced) return { kind: "alter-isr", outcomes: question.changes.map(() => ({ ok: false, error: "STALE_BROKER_EPOCH" })) };
+        return map(await this.machine.decide((image) => decideIsr(image, broker, question.changes, this.#context)), (outcomes) => ({ kind: "alter-isr", outcomes }));
+      case "admin":
+        return map(await this.machine.decide((image) => this.#admin(image, question.command)), (reply) => ({ kind: "admin", reply }));
+      case "producer-ids":
+        return map(
+          await this.machine.decide((image) => ({ records: [{ kind: "producer-ids", next: image.nextProducerId + PRODUCER_IDS, broker }], reply: image.nextProducerId })),
+          (first) => ({ kind: "producer-ids", first, count: Number(PRODUCER_IDS) }),
+        );
+      case "describe-quorum":
+        return this.#describeQuorum();
+      case "confirm": {
+        const point = await this.#quorum?.readIndex();
+        return { kind: "confirm", ok: point?.ok === true && this.machine.newest?.broker(broker)?.epoch === session.epoch && this.machine.newest.broker(broker)?.fenced === false };
+      }
+      case "goodbye":
+        session.goodbye = true;
+        return null;
+      default:
+        return unreachable(question);
+    }
+  }
+
+  async #register(session: Session, question: Extract<Question, { kind: "register" }>): Promise<Reply> {
+    const { broker } = question;
+    const known = this.machine.newest?.broker(broker.nodeId) ?? null;
+    // The same incarnation on a new stream keeps its registration: it has only lost us, not itself.
+    if (known !== null && known.incarnation === broker.incarnation && !known.fenced && broker.lost.length === 0) {
+      this.#adopt(session, broker.nodeId, known.epoch);
+      return { kind: "registered", epoch: known.epoch };
+    }
+    const secret = Buffer.from(this.world.random.bytes(24)).toString("base64url");
+    const outcome = await this.machine.decide((image) => decideRegister(image, broker, secret, this.#context));
+    return map(outcome, (verdict, position) => {
+      if (!verdict.ok) return { kind: "refused", error: verdict.error, message: verdict.message };
+      this.#adopt(session, broker.nodeId, position);
+      this.world.logger.info({ broker: broker.nodeId, epoch: position }, "broker joined");
+      return { kind: "registered", epoch: position };
+    });
+  }
+
+  #adopt(session: Session, id: NodeId, epoch: bigint): void {
+    const before = this.#sessions.get(id);
+    this.#sessions.set(id, session);
+    session.broker = id;
+    session.epoch = epoch;
+    this.#liveness.heard(id);
+    if (before !== undefined && before !== session) before.stream.close();
+  }
+
+  async #heartbeat(session: Session, broker: NodeId, beat: Extract<Question, { kind: "heartbeat" }>): Promise<Reply> {
+    this.#liveness.heard(broker);
+    const known = this.machine.newest?.broker(broker);
+    for (const one of beat.ends) this.#noteEnd(broker, one);
+    if (beat.stopping && known?.stopping === false && !known.fenced) {
+      return map(await this.machine.decide((image) => decideStopping(image, broker, this.#context)), ({ safe }) => {
+        this.world.logger.info({ broker }, "broker is stopping: its leaders have moved");
+        return { kind: "heartbeat", fenced: false, safeToStop: safe };
+      });
+    }
+    if (known?.fenced === true && !beat.stopping && beat.applied >= session.epoch) {
+      return map(await this.machine.decide((image) => ({ records: unfenceRecords(image, broker, this.#context), reply: null })), () => {
+        this.world.logger.info({ broker, epoch: session.epoch }, "broker unfenced");
+        return { kind: "heartbeat", fenced: false, safeToStop: false };
+      });
+    }
+    return { kind: "heartbeat", fenced: known?.fenced ?? true, safeToStop: beat.stopping };
+  }
+
+  #noteEnd(broker: NodeId, one: { readonly topicId: string; readonly partition: number; readonly lastEpoch: number; readonly end: number }): void {
+    const key = `${one.topicId}/${one.partition}`;
+    const ends = this.#ends.get(key) ?? new Map<NodeId, ReportedEnd>();
+    ends.set(broker, { lastEpoch: one.lastEpoch, end: one.end });
+    this.#ends.set(key, ends);
+    const recovery = this.machine.decide((image) => ({ records: recoverRecords(image, one.topicId as Parameters<typeof recoverRecords>[1], one.partition, ends), reply: null }));
+    this.world.own(recovery, "electing where nobody is eligible");
+  }
+
+  #onDead(id: NodeId, epoch: bigint, how: "silence" | "refused"): void {
+    this.#fence(id, epoch, how);
+  }
+
+  #fence(id: NodeId, epoch: bigint, how: string): void {
+    if (this.#fencing.has(id)) return;
+    this.#fencing.add(id);
+    const fencing = this.machine.decide((image) => ({ records: image.broker(id)?.epoch === epoch ? fenceRecords(image, id, this.#context) : [], reply: null })).then((outcome) => {
+      this.#fencing.delete(id);
+      if (outcome.ok) this.world.logger.warn({ broker: id, epoch, how }, "broker fenced");
+    });
+    this.world.own(fencing, `fencing broker ${id}`);
+  }
+
+  #admin(image: ClusterImage, command: AdminCommand): Decision<AdminReply> {
+    switch (command.kind) {
+      case "create-topics":
+        return decideCreateTopics(image, command, this.#context);
+      case "delete-topics":
+        return decideDeleteTopics(image, command);
+      case "create-partitions":
+        return decideCreatePartitions(image, command, this.#context);
+      case "incremental-alter-configs":
+        return decideIncremental(image, command, this.#context);
+      case "alter-configs":
+        return decideReplace(image, command);
+      case "elect-leaders":
+        return decideElections(image, command, this.#context);
+      default:
+        return unreachable(command);
+    }
+  }
+
+  #describeQuorum(): Reply {
+    const status = this.#quorum?.status();
+    if (status === undefined || status.leader === null) return { kind: "not-active", leader: null };
+    const member = (one: MemberStatus): QuorumMember => ({ id: one.id, directoryId: one.directoryId, logEnd: BigInt(one.matchIndex + 1), lastFetchMs: one.lastContactMs, lastCaughtUpMs: one.lastCaughtUpMs, host: one.host, port: one.port });
+    return {
+      kind: "describe-quorum",
+      quorum: { ok: true, leader: status.leader, term: status.term, highWatermark: BigInt(status.commitIndex + 1), voters: status.voters.map(member), observers: status.learners.map(member) },
+    };
+  }
+
+  #rebalanceLater(reign: number): void {
+    this.world.clock.after(this.settings.number("leader.imbalance.check.interval.seconds") * 1000, () => {
+      if (reign !== this.#reign || !this.#active) return;
+      if (this.settings.flag("auto.leader.rebalance.enable")) this.world.own(this.machine.decide((image) => ({ records: rebalanceRecords(image, REBALANCE_LIMIT), reply: null })), "moving leaders to their preferred replicas");
+      this.#rebalanceLater(reign);
+    });
+  }
+
+  // ---- feed
+
+  #feed(stream: RpcStream): void {
+    let follower: ReturnType<MetadataMachine["publisher"]["follow"]> | null = null;
+    stream.onMessage((bytes) => {
+      try {
+        const { message } = decodeCall<FeedQuestion>(bytes);
+        follower?.close();
+        follower = this.machine.publisher.follow(BigInt(message.from), (feed) => stream.send(encodeCall(0, feed)));
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error;
+        stream.close();
+      }
+    });
+    stream.onDrain(() => follower?.pump());
+    stream.onEnd(() => follower?.close());
+  }
+}
+
+/** What could not be decided here, or is not known to be committed, is told as such. */
+function map<T>(outcome: Outcome<T>, ok: (reply: T, position: bigint) => Reply): Reply {
+  if (outcome.ok) return ok(outcome.reply, outcome.position);
+  return outcome.unknown ? { kind: "refused", error: "REQUEST_TIMED_OUT", message: "leadership moved before this was committed: it may or may not have happened" } : { kind: "not-active", leader: outcome.leader };
+}
