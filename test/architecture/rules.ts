@@ -9,7 +9,7 @@ const INWARD: { readonly [folder: string]: readonly string[] } = {
   host: ["base", "world"],
   sim: ["base", "world", "app"],
   protocol: ["base"],
-  records: ["base", "protocol"],
+  records: ["base", "world", "protocol"],
   raft: ["base", "world"], // has not heard of topics
   log: ["base", "world", "protocol", "records"], // has not heard of replicas
   metadata: ["base", "world", "protocol"],
