@@ -7,6 +7,7 @@ import { uuidFromBytes, type NodeId } from "../base/ids.js";
 import type { Timer } from "../world/clock.js";
 import type { RpcAddress } from "../world/rpc.js";
 import type { World } from "../world/world.js";
+import { Applying, type Delivery } from "./applying.js";
 import { maySubmit } from "./core/leader.js";
 import { mayChange } from "./core/membership.js";
 import { TIMING, type Effect, type Event, type Timing } from "./core/messages.js";
@@ -20,15 +21,14 @@ import { Peers } from "./peers.js";
 import type { ChangeResult, Proposal, Quorum, QuorumConfig, QuorumInspection, QuorumStatus, ReadPoint, StateMachine, VoterChange } from "./quorum.js";
 import { describeQuorum, idOf } from "./status.js";
 import type { RaftStore, Write } from "./store.js";
-import { keyOf, type Entry, type Index, type Member, type Membership, type Snapshot, type Term } from "./types.js";
+import { keyOf, type Entry, type LogPoint, type Member, type Membership } from "./types.js";
 import { nextMembership } from "./voter-change.js";
+import { PendingChanges, PendingReads } from "./waiting.js";
 import type { Hello } from "./wire.js";
 
 const SNAPSHOT_ENTRIES = 20_000;
 const SNAPSHOT_BYTES = 32 << 20;
 const SEGMENT_BYTES = 8 << 20;
-/** Entries applied before others have their turn. */
-const APPLY_AT_ONCE = 256;
 
 /** Opens the disk, then joins, founds or goes on. Resolves at once: who leads is told by `leadership`. @throws IdentityError for a disk of another node */
 export async function startQuorum(world: World, config: QuorumConfig, machine: StateMachine): Promise<Quorum> {
@@ -40,15 +40,6 @@ export async function startQuorum(world: World, config: QuorumConfig, machine: S
   if (opened.store !== null) driver.open(opened);
   driver.begin();
   return driver;
-}
-
-/** What the state machine is owed, in order. */
-type Delivery = Extract<Effect, { do: "apply" | "restore" | "lead" | "read-ready" | "read-failed" }>;
-
-interface PendingChange {
-  readonly index: Index;
-  readonly term: Term;
-  readonly resolve: (result: ChangeResult) => void;
 }
 
 class Driver implements Quorum {
@@ -63,25 +54,17 @@ class Driver implements Quorum {
   readonly #events: Event[] = [];
   #stepping = false;
   #timer: Timer | null = null;
+  #armedForMs = 0;
   #linkedAt = -1; // index of the membership whose members are linked
 
   #writes: Write[] = [];
   #writesWanted = 0;
   #syncing: Promise<void> | null = null;
 
-  readonly #deliveries: Delivery[] = [];
-  #delivering: Promise<void> | null = null;
-  #applied: Index = 0;
-  #appliedTerm: Term = 0;
-  #snapshotAt: Index = 0;
-  #bytesSinceSnapshot = 0;
-  #snapshotting: Promise<void> | null = null;
+  readonly #applying: Applying;
+  readonly #reads = new PendingReads();
+  readonly #changes = new PendingChanges();
   #installing: Promise<void> | null = null;
-
-  readonly #reads = new Map<number, (point: ReadPoint) => void>();
-  #confirmedReads: { readonly id: number; readonly index: Index }[] = [];
-  #nextRead = 1;
-  #changes: PendingChange[] = [];
   #onLead: (() => boolean)[] = [];
   #closing = false;
   #closed = false;
@@ -103,11 +86,19 @@ class Driver implements Quorum {
       onConnected: (peer) => this.#event({ kind: "connected", peer }),
       onDisconnected: (peer, refused) => this.#event({ kind: "disconnected", peer, refused }),
     });
+    this.#applying = new Applying(world, machine, { entries: config.snapshotEntries ?? SNAPSHOT_ENTRIES, bytes: config.snapshotBytes ?? SNAPSHOT_BYTES }, {
+      onApplied: (entry) => this.#onApplied(entry),
+      onRestored: (point) => this.#onReached(point),
+      onTold: (delivery) => this.#onTold(delivery),
+      snapshots: () => this.#openStore.snapshots,
+      membersAt: (index) => this.#openRaft.log.membersAt(index),
+      onSnapshot: (snapshot) => this.#event({ kind: "compacted", snapshot }),
+    });
     const gauge = (name: string, help: string, read: (raft: Raft) => number) => world.meter.observe(`kontiki_raft_${name}`, help, () => (this.#raft === null ? 0 : read(this.#raft)));
     gauge("term", "Term of the metadata quorum.", (raft) => raft.term);
     gauge("leader", "1 while this node leads the metadata quorum.", (raft) => (raft.role.name === "leader" ? 1 : 0));
     gauge("commit_index", "Index of the last committed entry.", (raft) => raft.commit);
-    gauge("applied_index", "Index of the last entry applied here.", () => this.#applied);
+    gauge("applied_index", "Index of the last entry applied here.", () => this.#applying.index);
     gauge("last_index", "Index of the last entry here.", (raft) => raft.log.last.index);
     gauge("durable_index", "Index of the last entry on this disk.", (raft) => raft.writing.durable);
   }
@@ -117,7 +108,7 @@ class Driver implements Quorum {
     this.#identity = identity;
     this.#store = store;
     this.#raft = makeRaft(this.#self(), restored, this.timing, () => this.world.random.fraction(), this.world.clock.nowMs());
-    if (restored.snapshot !== null) this.#deliver({ do: "restore", snapshot: restored.snapshot });
+    if (restored.snapshot !== null) this.#applying.push({ do: "restore", snapshot: restored.snapshot });
   }
 
   begin(): void {
@@ -140,11 +131,7 @@ class Driver implements Quorum {
 
   readIndex(): Promise<ReadPoint> {
     if (this.#raft === null || this.#closed) return Promise.resolve({ ok: false });
-    const id = this.#nextRead++;
-    return new Promise((resolve) => {
-      this.#reads.set(id, resolve);
-      this.#event({ kind: "read", id });
-    });
+    return new Promise((resolve) => this.#event({ kind: "read", id: this.#reads.add(resolve) }));
   }
 
   async changeVoters(change: VoterChange): Promise<ChangeResult> {
@@ -172,7 +159,7 @@ class Driver implements Quorum {
     const { term } = raft;
     return new Promise((resolve) => {
       this.#event({ kind: "propose", entry: { kind: "members", payload: encodeMembership(members) } });
-      this.#changes.push({ index: raft.log.membersIndex, term, resolve });
+      this.#changes.add(raft.log.membersIndex, term, resolve);
     });
   }
 
@@ -206,11 +193,9 @@ class Driver implements Quorum {
     this.#closed = true;
     this.#timer?.cancel();
     this.#peers.close();
-    for (const resolve of this.#reads.values()) resolve({ ok: false });
-    this.#reads.clear();
-    this.#settleChanges(() => true);
-    await this.#delivering;
-    await this.#snapshotting;
+    this.#reads.failAll();
+    this.#changes.giveUp();
+    await this.#applying.close();
     await this.#installing;
     await this.#syncing;
     this.#store?.close();
@@ -218,7 +203,7 @@ class Driver implements Quorum {
 
   status(): QuorumStatus {
     return describeQuorum({
-      raft: this.#raft, identity: this.#identity, peers: this.config.peers, applied: this.#applied, refusal: this.#refusal, heard: this.#heard,
+      raft: this.#raft, identity: this.#identity, peers: this.config.peers, applied: this.#applying.index, refusal: this.#refusal, heard: this.#heard,
       nowMs: this.world.clock.nowMs(), wallMs: this.world.clock.wallMs(),
     });
   }
@@ -255,7 +240,7 @@ class Driver implements Quorum {
       this.#link();
     }
     this.#beginSync();
-    this.#beginDelivery();
+    this.#applying.begin();
     this.#arm();
   }
 
@@ -287,7 +272,7 @@ class Driver implements Quorum {
       case "lead":
       case "read-ready":
       case "read-failed":
-        return this.#deliver(effect);
+        return this.#applying.push(effect);
       default:
         unreachable(effect);
     }
@@ -298,12 +283,22 @@ class Driver implements Quorum {
     return this.#store;
   }
 
+  get #openRaft(): Raft {
+    assert(this.#raft !== null, "what is applied came from a core");
+    return this.#raft;
+  }
+
+  /** A timer that is early costs one idle tick, so it is left alone when the next one moves away, as with each append that is heard. */
   #arm(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
     if (this.#closed || this.#raft === null) return;
-    const delayMs = Math.max(0, nextTickMs(this.#raft) - this.world.clock.nowMs());
-    this.#timer = this.world.clock.after(delayMs, () => this.#event({ kind: "tick" }));
+    const atMs = nextTickMs(this.#raft);
+    if (this.#timer !== null && atMs >= this.#armedForMs) return;
+    this.#timer?.cancel();
+    this.#armedForMs = atMs;
+    this.#timer = this.world.clock.after(Math.max(0, atMs - this.world.clock.nowMs()), () => {
+      this.#timer = null;
+      this.#event({ kind: "tick" });
+    });
   }
 
   // ------------------------------------------------------------------------------------------------ disk
@@ -347,116 +342,36 @@ class Driver implements Quorum {
 
   // ------------------------------------------------------------------------------------------------ state machine
 
-  #deliver(delivery: Delivery): void {
-    this.#deliveries.push(delivery);
-  }
-
-  #beginDelivery(): void {
-    if (this.#delivering !== null || this.#deliveries.length === 0) return;
-    this.#delivering = Promise.resolve(); // taken: what is delivered may ask for more
-    const delivering = this.#deliverAll();
-    if (this.#delivering !== null) this.#delivering = delivering; // else it is done already
-    this.world.own(delivering, "applying the quorum's log");
-  }
-
-  /** At once, unless there is much of it, or a snapshot to load. */
-  async #deliverAll(): Promise<void> {
-    for (let next = this.#deliveries.shift(); next !== undefined && !this.#closed; next = this.#deliveries.shift()) {
-      if (next.do === "restore") await this.#restore(next.snapshot);
-      else if (next.do === "apply") {
-        for (const [i, entry] of next.entries.entries()) {
-          if (i > 0 && i % APPLY_AT_ONCE === 0) await this.world.clock.yield();
-          this.#apply(entry);
-        }
-      } else this.#tell(next);
-    }
-    this.#delivering = null;
-    this.#considerSnapshot();
-  }
-
-  #apply(entry: Entry): void {
-    assert(entry.index === this.#applied + 1, "entries are applied in order, none left out");
-    this.machine.apply(entry.kind === "data" ? entry : { ...entry, payload: new Uint8Array(0) });
-    this.#applied = entry.index;
-    this.#appliedTerm = entry.term;
-    this.#bytesSinceSnapshot += entry.payload.length;
-    this.#settleReads();
-    this.#settleChanges((change) => change.index <= entry.index, entry);
+  #onApplied(entry: Entry): void {
+    this.#onReached(entry);
     if (entry.kind === "members") this.#considerLearners();
   }
 
-  async #restore(snapshot: Snapshot): Promise<void> {
-    await this.machine.restore({ index: snapshot.index, term: snapshot.term }, this.#openStore.snapshots.blocks(snapshot));
-    this.#applied = this.#snapshotAt = snapshot.index;
-    this.#appliedTerm = snapshot.term;
-    this.#bytesSinceSnapshot = 0;
-    this.#settleReads();
-    this.#settleChanges((change) => change.index <= snapshot.index);
+  #onReached(point: LogPoint): void {
+    this.#reads.reached(point.index);
+    this.#changes.reached(point);
   }
 
-  #tell(delivery: Exclude<Delivery, { do: "apply" | "restore" }>): void {
+  #onTold(delivery: Exclude<Delivery, { do: "apply" | "restore" }>): void {
     switch (delivery.do) {
       case "lead": {
         const { term, self, ready } = delivery;
         const leader = idOf(delivery.leader);
         this.world.logger.info({ leader, term, self, ready }, leader === null ? "the quorum has no leader" : ready ? "this node leads the quorum" : "the quorum has a leader");
         this.#onLead = this.#onLead.filter((settle) => !settle());
-        if (!self) this.#settleChanges(() => true);
+        if (!self) this.#changes.giveUp();
         this.machine.leadership({ leader, term, self, ready });
         if (ready) this.#considerLearners();
         return;
       }
       case "read-ready":
-        this.#confirmedReads.push(delivery);
-        return this.#settleReads();
+        this.#reads.confirm(delivery.id, delivery.index);
+        return this.#reads.reached(this.#applying.index);
       case "read-failed":
-        this.#reads.get(delivery.id)?.({ ok: false });
-        this.#reads.delete(delivery.id);
-        return;
+        return this.#reads.fail(delivery.id);
       default:
         unreachable(delivery);
     }
-  }
-
-  /** A read waits for the state machine to reach its index. */
-  #settleReads(): void {
-    if (this.#confirmedReads.length === 0) return;
-    const due = this.#confirmedReads.filter((read) => read.index <= this.#applied);
-    this.#confirmedReads = this.#confirmedReads.filter((read) => read.index > this.#applied);
-    for (const { id, index } of due) {
-      this.#reads.get(id)?.({ ok: true, index });
-      this.#reads.delete(id);
-    }
-  }
-
-  #settleChanges(which: (change: PendingChange) => boolean, applied?: Entry): void {
-    const due = this.#changes.filter(which);
-    if (due.length === 0) return;
-    this.#changes = this.#changes.filter((change) => !due.includes(change));
-    for (const { index, term, resolve } of due) {
-      if (applied !== undefined && applied.index === index && applied.term === term) resolve({ ok: true, index });
-      else resolve({ ok: false, error: "unknown", message: "leadership was lost before the change was known to be committed" });
-    }
-  }
-
-  #considerSnapshot(): void {
-    const raft = this.#raft;
-    if (raft === null || this.#snapshotting !== null || this.#closing || this.#applied <= this.#snapshotAt) return;
-    const entries = this.config.snapshotEntries ?? SNAPSHOT_ENTRIES;
-    const bytes = this.config.snapshotBytes ?? SNAPSHOT_BYTES;
-    if (this.#applied - this.#snapshotAt < entries && this.#bytesSinceSnapshot < bytes) return;
-    const point = { index: this.#applied, term: this.#appliedTerm };
-    this.#snapshotAt = point.index;
-    this.#bytesSinceSnapshot = 0;
-    this.#snapshotting = this.#snapshot(point, raft.log.membersAt(point.index), this.machine.snapshot());
-    this.world.own(this.#snapshotting, "writing a snapshot");
-  }
-
-  async #snapshot(point: { readonly index: Index; readonly term: Term }, members: Membership, blocks: Iterator<Uint8Array>): Promise<void> {
-    const snapshot = await this.#openStore.snapshots.write(point, members, blocks);
-    this.#snapshotting = null;
-    if (snapshot === null) this.world.logger.error({ index: point.index }, "no snapshot of the quorum: the disk is full; the log keeps growing until there is room");
-    else this.#event({ kind: "compacted", snapshot });
   }
 
   // ------------------------------------------------------------------------------------------------ members

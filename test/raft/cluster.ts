@@ -81,6 +81,8 @@ export class Cluster {
   readonly committed = new Map<number, string>(); // index → term:text
   readonly seen = new Map<string, string>(); // index@term → text and the term before
   readonly trace: string[] = [];
+  /** Costs more than the steps themselves, so only where somebody reads it. */
+  tracing = false;
   readonly reads = new Map<number, { readonly atLeast: number; answer: number | "failed" | null }>();
   /** The membership by whose majority the newest commit was made: by log matching it holds all before it too. */
   members: Membership = { voters: [], learners: [] };
@@ -184,7 +186,7 @@ export class Cluster {
     if (node.raft === null) return;
     const before = { commit: node.raft.commit, members: node.raft.log.members, membersIndex: node.raft.log.membersIndex };
     for (const effect of step(node.raft, event, this.now)) {
-      this.trace.push(...traceOf(node.member.id, effect, node.raft));
+      if (this.tracing) this.trace.push(...traceOf(node.member.id, effect, node.raft));
       this.perform(key, node, effect);
     }
     if (node.pending.length > 0 && node.syncing === null) node.syncing = node.wanted;

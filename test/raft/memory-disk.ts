@@ -10,6 +10,9 @@ interface Inode {
   durable: Buffer;
 }
 
+/** What became of what was not synced: lost but for names, half written, or content there while a file's being cut is not. */
+export type Kept = "nothing" | "names" | "everything" | "half" | "lengths";
+
 /** Thrown out of every call once the power is gone. */
 export class PowerLost extends Error {}
 
@@ -130,7 +133,7 @@ export class MemoryDisk implements Disk {
   }
 
   /** What a start after the loss of power finds. `keep`: what was not synced happened to reach the device, or part of it did. */
-  afterPowerLoss(keep: "nothing" | "names" | "everything" | "half"): MemoryDisk {
+  afterPowerLoss(keep: Kept): MemoryDisk {
     const next = new MemoryDisk();
     next.folders = new Set(this.folders);
     const names = keep === "nothing" ? this.durableNames : this.names;
@@ -138,6 +141,7 @@ export class MemoryDisk implements Disk {
       let bytes = inode.durable;
       if (keep === "everything") bytes = inode.bytes;
       if (keep === "half") bytes = inode.bytes.subarray(0, Math.max(inode.durable.length, Math.floor((inode.durable.length + inode.bytes.length) / 2)));
+      if (keep === "lengths") bytes = Buffer.concat([inode.bytes, inode.durable.subarray(inode.bytes.length)]); // content got there, its being cut did not
       const copy = { bytes: Buffer.from(bytes), durable: Buffer.from(bytes) };
       next.names.set(name, copy);
       next.durableNames.set(name, copy);

@@ -11,6 +11,7 @@ export class Script {
 
   constructor(voters: readonly number[], learners: readonly number[] = [], timing: Partial<typeof TIMING> = {}) {
     this.cluster = new Cluster(() => 0.5, voters, { ...TIMING, ...timing }, learners);
+    this.cluster.tracing = true;
     this.cluster.settle();
     this.skip();
   }
