@@ -552,6 +552,7 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     if (segment.file.size() > segment.written) segment.file.truncate(segment.written);
     await segment.file.sync();
     indexes.write(segment);
+    await indexes.sync(segment); // entries of what was cut must not come back under other batches
     this.#aborted = this.#aborted.filter((entry) => entry.lastOffset < this.#end);
     const at = { folder: this.#folder, snapshots: this.#files.snapshots, segments: this.#segments, upTo: this.#end, nowMs: this.#services.world.clock.wallMs() };
     this.#producers = await rebuildProducers(this.#services, at);
@@ -727,20 +728,15 @@ export class DiskLog implements PartitionLog, SyncTarget, CheckpointedLog {
     });
   }
 
+  /** Derived files go to the page cache: if power fails before they are on the disk, the next start makes them anew, a little slower. */
   async #saveAll(): Promise<void> {
     const active = this.#active;
     this.#pin(active);
     active.noteMaxTimestamp();
     this.#services.indexes.write(active);
     this.#files.writeAborted(active, this.#aborted);
-    await this.#services.indexes.sync(active);
-    if (this.#end > (this.#segments[0]?.base ?? 0)) {
-      const files = snapshotFiles(this.#end, this.#producers);
-      this.#files.writeSnapshot(this.#end, files, this.#segments);
-      for (const file of files) await this.#files.sync(file.name);
-    }
-    await this.#files.writeEpochs(this.#epochs); // syncs the folder too
-    this.#epochsDirty = false;
+    if (this.#end > (this.#segments[0]?.base ?? 0)) this.#files.writeSnapshot(this.#end, snapshotFiles(this.#end, this.#producers), this.#segments);
+    await this.#saveEpochs();
   }
 
   /** Ends without saving: the folder is about to be moved away. */

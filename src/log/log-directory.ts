@@ -174,27 +174,19 @@ export class DiskLogDirectory implements LogDirectory {
     const key = folderName(which.topic, which.partition);
     assert(!this.#logs.has(key), `${key} is opened once`);
     return this.#opens.run(async () => {
-      const { disk, clock } = this.#world;
       const folder = `${this.path}/${key}`;
-      let isNew = false;
-      const found = readSmallFile(disk, `${folder}/${PARTITION_METADATA}`);
-      const id = found === null ? null : decodePartitionMetadata(found);
-      if (id !== which.topicId) {
-        if (await disk.exists(folder)) await this.#adoptOrSetAside(key, folder, found === null);
-        isNew = !(await disk.exists(folder));
-        await disk.makeDirectory(folder);
-        await writeFileAtomically(disk, `${folder}/${PARTITION_METADATA}`, encodePartitionMetadata(which.topicId));
-        await this.#syncRoot.run();
-      }
+      const isNew = await this.#settleFolder(key, folder, which.topicId);
       const recovered = await recoverLog(this.#services, {
         folder,
+        fresh: isNew,
         recoveryPoint: this.#recoveryPoints.get(key) ?? null, // known of a folder that is gone: that is a loss
         start: this.#starts.get(key) ?? null,
         clean: this.cleanShutdown || isNew,
         pageCacheCounts: isNew || which.durable || this.#sameBoot,
         settings: which.settings,
-        nowMs: clock.wallMs(),
+        nowMs: this.#world.clock.wallMs(),
       });
+      if (isNew) await this.#syncRoot.run();
       const log = new DiskLog(this.#services, { ...which, folder }, recovered);
       this.#logs.set(key, log);
       if (!recovered.report.clean || recovered.report.cutBytes > 0) this.#noteChange(log);
@@ -205,15 +197,30 @@ export class DiskLogDirectory implements LogDirectory {
     });
   }
 
-  /** A folder without a readable topic id that holds no batch is a creation that a crash cut short; every other is kept under another name. */
-  async #adoptOrSetAside(key: string, folder: string, nameless: boolean): Promise<void> {
-    const entries = await this.#world.disk.list(folder);
-    if (nameless && !entries.some((entry) => entry.name.endsWith(".log") && entry.bytes > 0)) {
-      await this.#world.disk.removeTree(folder);
-      return;
+  /** Makes the folder where there is none for this topic id. Its name and its files are durable once recovery and the root's sync are through. */
+  async #settleFolder(key: string, folder: string, topicId: Uuid): Promise<boolean> {
+    const { disk } = this.#world;
+    const found = readSmallFile(disk, `${folder}/${PARTITION_METADATA}`);
+    const id = found === null ? null : decodePartitionMetadata(found);
+    if (id === topicId) return false;
+    if (await disk.exists(folder)) {
+      const entries = await disk.list(folder);
+      if (id === null && !entries.some((entry) => entry.name.includes(".log") && entry.bytes > 0)) {
+        await disk.removeTree(folder); // its creation was cut short by a crash
+      } else {
+        this.#world.logger.warn({ log: key, found: id, wanted: topicId }, "a folder of another topic id was set aside");
+        await this.#moveAside(key, "stray");
+      }
     }
-    this.#world.logger.warn({ log: key }, "a folder of another topic id was set aside");
-    await this.#moveAside(key, "stray");
+    await disk.makeDirectory(folder);
+    const metadata = disk.open(`${folder}/${PARTITION_METADATA}`, { create: true });
+    try {
+      metadata.writeAt(0, [encodePartitionMetadata(topicId)]);
+      await metadata.sync();
+    } finally {
+      metadata.close();
+    }
+    return true;
   }
 
   async deleteLog(log: PartitionLog): Promise<void> {

@@ -34,6 +34,8 @@ export interface RecoveryTools {
 
 export interface RecoveryOptions {
   readonly folder: string;
+  /** The folder was made a moment ago: there is nothing to look for. */
+  readonly fresh: boolean;
   /** Durable end that the last checkpoint knew, or null. */
   readonly recoveryPoint: number | null;
   readonly start: number | null;
@@ -87,7 +89,7 @@ class Recovery {
 
   async run(): Promise<RecoveredLog> {
     const { recoveryPoint, clean, pageCacheCounts } = this.#options;
-    const folder = await this.#list();
+    const folder = this.#options.fresh ? { segments: [], files: new Map<string, number>() } : await this.#list();
     this.#files = folder.files;
     const syncFailed = folder.files.has(SYNC_FAILED);
     let lost = folder.files.has(LOST) || (!clean && !pageCacheCounts);
@@ -364,7 +366,8 @@ class Recovery {
     }
     const active = this.#segments.at(-1);
     if (active !== undefined && changed) {
-      indexes.write(active); // what the files said beyond a cut must not come back
+      indexes.write(active);
+      if (rebuilt.cuts.length > 0) await indexes.sync(active); // what the files said beyond a cut must not come back
       this.#writeAborted(active);
     }
     if (changed) await disk.syncDirectory(this.#options.folder);
