@@ -1,6 +1,13 @@
 /**
- * The door of `records/`: record batches of format 2 as views over bytes. record-format.md §2.
- * Offsets, timestamps and producer ids are numbers or bigints as stored; nothing here allocates per record.
+ * The door of `records/`: a record batch of format 2 is bytes that are checked once and passed on as they are. Its header can be read and stamped where
+ * it lies; the records behind it are one section, compressed as a whole or plain.
+ *
+ *   0         8        12      16    17    21           23          27             35            43          51     53        57      61
+ *   | base    | length | epoch | mag | crc | attributes | last      | base         | max         | producer  | its  | base    | record | records …
+ *   | offset  |        |       | ic  |     |            | delta     | timestamp    | timestamp   | id        | epoch| sequence| count  |
+ *   └─ the leader stamps these ──┘         └─ what the checksum covers ───────────────────────────────────────────────────────────────────▶
+ *
+ * record.ts reads the section, builder.ts makes batches, validate.ts is the leader's check of what clients send, codecs.ts compresses.
  */
 import { assert } from "../base/assert.js";
 import { crc32c } from "../base/crc32c.js";
@@ -40,6 +47,8 @@ export interface BatchHeader {
   readonly logAppendTime: boolean;
   readonly transactional: boolean;
   readonly control: boolean;
+  /** The base timestamp field holds a delete horizon; record timestamps count from it all the same. KIP-534. */
+  readonly deleteHorizon: boolean;
   readonly lastOffsetDelta: number;
   readonly baseTimestamp: number;
   readonly maxTimestamp: number;
@@ -49,11 +58,15 @@ export interface BatchHeader {
   readonly recordCount: number;
 }
 
+/** The same memory; what is a Buffer already costs nothing, unlike the one in base/. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A big-endian int64 as a number: exact within ±2^53, and a little off beyond, where no offset of ours lies. */
+/**
+ * A big-endian int64 as a number: exact within ±2^53. Beyond it is off by a little but never comes back inside, so who trusts nobody asks for a safe
+ * integer and loses nothing: no offset of ours lies there, and validate.ts refuses such timestamps.
+ */
 function int64(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at) * 2 ** 32 + buffer.readUInt32BE(at + 4);
 }
@@ -76,6 +89,7 @@ export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
     logAppendTime: (attributes & 8) !== 0,
     transactional: (attributes & 16) !== 0,
     control: (attributes & 32) !== 0,
+    deleteHorizon: (attributes & 64) !== 0,
     lastOffsetDelta,
     baseTimestamp: int64(b, position + BASE_TIMESTAMP),
     maxTimestamp: int64(b, position + MAX_TIMESTAMP),
@@ -102,10 +116,17 @@ export function stampBase(bytes: Uint8Array, position: number, stamp: { readonly
   b.writeInt32BE(stamp.epoch, position + EPOCH);
 }
 
-/** Sets the largest timestamp, with bit 3 when the broker's clock made it, and the new checksum. One batch, whole. */
+/** Sets the largest timestamp, bit 3 to whether the broker's clock made it, and the new checksum. `batch` is one batch, whole and alone. */
 export function stampTime(batch: Uint8Array, stamp: { readonly maxTimestamp: number; readonly logAppendTime: boolean }): void {
+  const attributes = asBuffer(batch).readInt16BE(ATTRIBUTES);
+  stampAttributes(batch, { attributes: stamp.logAppendTime ? attributes | 8 : attributes & ~8, maxTimestamp: stamp.maxTimestamp });
+}
+
+/** Sets both fields and the new checksum. `batch` is one batch, whole and alone. */
+export function stampAttributes(batch: Uint8Array, stamp: { readonly attributes: number; readonly maxTimestamp: number }): void {
   const b = asBuffer(batch);
-  if (stamp.logAppendTime) b.writeInt16BE(b.readInt16BE(ATTRIBUTES) | 8, ATTRIBUTES);
+  assert(sizeAt(b) === b.length, "the checksum covers one batch, to its end");
+  b.writeInt16BE(stamp.attributes, ATTRIBUTES);
   b.writeBigInt64BE(BigInt(stamp.maxTimestamp), MAX_TIMESTAMP);
   b.writeUInt32BE(crc32c(b.subarray(ATTRIBUTES)), CRC);
 }

@@ -2,21 +2,24 @@
  * The LZ4 frame format as Kafka's clients write it. The reader takes independent blocks of 64 KiB to 4 MiB; like Java's it refuses dependent
  * blocks and ignores the content checksum. record-format.md §3.
  */
+import { asBuffer } from "./batch.js";
 import { CodecError } from "./codec-error.js";
 import { xxh32 } from "./xxh32.js";
 
 const MAGIC = 0x184d2204;
 const BLOCK_BYTES = 64 * 1024;
+/** A call to copy costs more than a loop below this. */
+const COPY_FROM_BYTES = 48;
 
 export function lz4Decompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const input = asBuffer(bytes);
   const out: Uint8Array[] = [];
   let total = 0;
   let at = 0;
   const need = (count: number) => {
     if (count > input.length - at) throw new CodecError("corrupt", "the lz4 frame is cut short");
   };
-  while (at < input.length) {
+  do {
     need(7);
     if (input.readUInt32LE(at) !== MAGIC) throw new CodecError("corrupt", "no lz4 frame");
     const flags = input[at + 4] as number;
@@ -46,61 +49,73 @@ export function lz4Decompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
       }
       const plain = word >= 0x80000000 ? block : decodeBlock(block, Math.min(maxBlock, maxBytes - total), maxBlock <= maxBytes - total);
       total += plain.length;
-      if (total > maxBytes) throw new CodecError("too-large", `more than ${maxBytes} bytes when decompressed`);
-      out.push(plain);
+      if (total > maxBytes) throw tooLarge();
+      if (plain.length > 0) out.push(plain);
     }
     if ((flags & 4) !== 0) {
       need(4);
       at += 4;
     }
-  }
+  } while (at < input.length);
   return out.length === 1 && out[0] !== undefined ? out[0] : Buffer.concat(out, total);
 }
 
-/** One block. `limit` is what may come out of it; `bounded` tells whether the format or our cap set it. */
+/**
+ * One block. It may give `limit` bytes; `bounded` tells whether the format set that limit, or our cap. Short runs are copied byte by byte, which is faster
+ * than a call; a match nearer than its length repeats what it has just written.
+ */
 function decodeBlock(input: Buffer, limit: number, bounded: boolean): Uint8Array {
-  let out = Buffer.allocUnsafe(Math.min(limit, Math.max(1024, input.length * 4)));
+  const damaged = () => new CodecError("corrupt", "an lz4 block is damaged");
+  const over = () => (bounded ? new CodecError("corrupt", "an lz4 block holds more than its frame allows") : tooLarge());
+  const end = input.length;
+  let out = Buffer.allocUnsafe(Math.min(limit, end * 4));
   let to = 0;
   let at = 0;
-  const over = () => new CodecError(bounded ? "corrupt" : "too-large", bounded ? "an lz4 block holds more than its frame allows" : "too many bytes when decompressed");
   const grow = (needed: number) => {
     if (needed > limit) throw over();
     const next = Buffer.allocUnsafe(Math.min(limit, Math.max(needed, out.length * 2)));
     out.copy(next, 0, 0, to);
     out = next;
   };
-  const length = (first: number) => {
-    let n = first;
-    if (first === 15) {
-      for (;;) {
-        const more = input[at++];
-        if (more === undefined) throw new CodecError("corrupt", "an lz4 block is cut short");
-        n += more;
-        if (more !== 255) break;
+  while (at < end) {
+    const token = input[at++] as number;
+    let bytes = token >> 4;
+    if (bytes === 15) {
+      for (let more = 255; more === 255; bytes += more) {
+        if (at >= end) throw damaged();
+        more = input[at++] as number;
       }
     }
-    return n;
-  };
-  while (at < input.length) {
-    const token = input[at++] as number;
-    const literals = length(token >> 4);
-    if (literals > input.length - at) throw new CodecError("corrupt", "an lz4 block is cut short");
-    if (to + literals > out.length) grow(to + literals);
-    input.copy(out, to, at, at + literals);
-    at += literals;
-    to += literals;
-    if (at === input.length) break; // the last sequence has no match
-    if (input.length - at < 2) throw new CodecError("corrupt", "an lz4 block is cut short");
-    const back = input.readUInt16LE(at);
+    if (bytes > end - at) throw damaged();
+    if (to + bytes > out.length) grow(to + bytes);
+    if (bytes > COPY_FROM_BYTES) {
+      input.copy(out, to, at, at + bytes);
+      to += bytes;
+      at += bytes;
+    } else for (const stop = at + bytes; at < stop; ) out[to++] = input[at++] as number;
+    if (at === end) return out.subarray(0, to); // the last sequence has no match
+    if (end - at < 2) throw damaged();
+    const back = (input[at] as number) | ((input[at + 1] as number) << 8);
     at += 2;
-    if (back === 0 || back > to) throw new CodecError("corrupt", "an lz4 match points before the block");
-    const match = length(token & 15) + 4;
-    if (to + match > out.length) grow(to + match);
-    if (back >= match) out.copyWithin(to, to - back, to - back + match);
-    else for (let i = 0; i < match; i++) out[to + i] = out[to - back + i] as number;
-    to += match;
+    if (back === 0 || back > to) throw damaged();
+    bytes = (token & 15) + 4;
+    if (bytes === 19) {
+      for (let more = 255; more === 255; bytes += more) {
+        if (at >= end) throw damaged();
+        more = input[at++] as number;
+      }
+    }
+    if (to + bytes > out.length) grow(to + bytes);
+    if (bytes > COPY_FROM_BYTES && back >= bytes) {
+      out.copyWithin(to, to - back, to - back + bytes);
+      to += bytes;
+    } else for (let from = to - back, stop = to + bytes; to < stop; ) out[to++] = out[from++] as number;
   }
-  return out.subarray(0, to);
+  throw damaged(); // a block ends with literals
+}
+
+function tooLarge(): CodecError {
+  return new CodecError("too-large", "more bytes than are allowed when decompressed");
 }
 
 export function lz4Compress(bytes: Uint8Array): Uint8Array {
@@ -119,7 +134,7 @@ export function lz4Compress(bytes: Uint8Array): Uint8Array {
 
 /** Greedy, with a table of the last place of each four bytes. Null when nothing is gained. */
 function encodeBlock(plain: Uint8Array): Uint8Array | null {
-  const source = Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength);
+  const source = asBuffer(plain);
   const end = source.length;
   const lastMatch = end - 12; // the format keeps the last bytes literal
   const out = Buffer.allocUnsafe(end);

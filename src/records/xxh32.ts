@@ -1,4 +1,6 @@
 /** xxHash32 with seed 0, which the LZ4 frame uses for its checksums. */
+import { asBuffer } from "./batch.js";
+
 const P1 = 0x9e3779b1;
 const P2 = 0x85ebca77;
 const P3 = 0xc2b2ae3d;
@@ -8,7 +10,7 @@ const P5 = 0x165667b1;
 const rotate = (n: number, by: number) => (n << by) | (n >>> (32 - by));
 
 export function xxh32(bytes: Uint8Array): number {
-  const b = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const b = asBuffer(bytes);
   const round = (lane: number, word: number) => Math.imul(rotate((lane + Math.imul(word, P2)) | 0, 13), P1);
   let at = 0;
   let hash: number;
