@@ -1,0 +1,28 @@
+/** The controller role: the quorum and the service that decides. A function of a World and a config, whichever thread it runs in. */
+import { ControllerService } from "../controller/service.js";
+import { startQuorum } from "../raft/driver.js";
+import type { Quorum } from "../raft/quorum.js";
+import type { World } from "../world/world.js";
+import type { NodeConfig } from "./config.js";
+
+export interface ControllerRole {
+  readonly quorum: Quorum;
+  /** Hands leadership over, then ends. */
+  close(): Promise<void>;
+}
+
+export async function startController(world: World, config: NodeConfig): Promise<ControllerRole> {
+  const service = new ControllerService(world, config.settings);
+  const quorum = await startQuorum(
+    world,
+    {
+      nodeId: config.nodeId,
+      directory: `${config.metadataDirectory}/quorum`,
+      peers: config.voters,
+      ...(config.settings.has("controller.quorum.election.timeout.ms") ? { electionMs: config.settings.number("controller.quorum.election.timeout.ms") } : {}),
+    },
+    service.machine,
+  );
+  service.attach(quorum);
+  return { quorum, close: () => quorum.close() };
+}

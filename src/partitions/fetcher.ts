@@ -1,0 +1,272 @@
+/**
+ * Follows all partitions that one broker leads: one connection, one session, one fetch at a time. What came is appended and synced before the next
+ * fetch, so that the offset asked for is what is on this disk.
+ */
+import { backoffMs } from "../base/backoff.js";
+import { epoch as toEpoch, offset as toOffset, type NodeId } from "../base/ids.js";
+import type { Coordination } from "../coordination/coordination.js";
+import { LogError } from "../log/partition-log.js";
+import { errorName } from "../protocol/errors.js";
+import { ProtocolError } from "../protocol/frame.js";
+import type { FetchRequest, FetchResponse } from "../protocol/messages/01-fetch.js";
+import type { Input } from "../protocol/schema.js";
+import { NetworkFault } from "../world/network.js";
+import type { World } from "../world/world.js";
+import { ConnectionLost, ReplicaClient } from "./replica-client.js";
+import type { Replica } from "./replica.js";
+
+const REDIAL = { firstMs: 10, maxMs: 500 };
+const MIN_BYTES = 1;
+const FETCH_SLACK_MS = 5_000;
+
+interface Sent {
+  readonly offset: number;
+  readonly epoch: number;
+  readonly lastEpoch: number;
+  readonly logStart: number;
+}
+
+export interface FetcherSettings {
+  number(name: string): number;
+}
+
+type PartitionAnswer = FetchResponse["responses"][number]["partitions"][number];
+
+export class Fetcher {
+  readonly #replicas = new Map<string, Replica>();
+  #client: ReplicaClient | null = null;
+  #session: { id: number; epoch: number; sent: Map<string, Sent> } = { id: 0, epoch: 0, sent: new Map() };
+  #running = false;
+  #stopped = false;
+  #fetching = false;
+  #wake: (() => void) | null = null;
+  #attempt = 0;
+
+  constructor(readonly world: World, readonly coordination: Coordination, readonly self: NodeId, readonly leader: NodeId, readonly listener: string, readonly settings: FetcherSettings) {}
+
+  get size(): number {
+    return this.#replicas.size;
+  }
+
+  /** Follows this replica from now on. A fetch that is waiting at the leader is given up, so that the newcomer need not wait for its end. */
+  add(replica: Replica): void {
+    this.#replicas.set(replica.key, replica);
+    if (this.#fetching && !this.#session.sent.has(replica.key)) this.#client?.close();
+    this.#wake?.();
+    if (this.#running || this.#stopped) return;
+    this.#running = true;
+    this.world.own(this.#run(), `following broker ${this.leader}`);
+  }
+
+  remove(replica: Replica): void {
+    if (this.#replicas.get(replica.key) === replica) this.#replicas.delete(replica.key);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#client?.close();
+    this.#wake?.();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      if (this.#replicas.size === 0) {
+        this.#drop();
+        await this.#pause(null);
+        continue;
+      }
+      try {
+        await this.#round();
+        this.#attempt = 0;
+      } catch (error) {
+        if (!(error instanceof NetworkFault || error instanceof ConnectionLost || error instanceof ProtocolError)) throw error;
+        this.#drop();
+        if (this.#stopped) break;
+        await this.#pause(backoffMs(this.#attempt++, REDIAL, this.world.random.fraction()));
+      }
+    }
+    this.#drop();
+    this.#running = false;
+  }
+
+  #drop(): void {
+    this.#client?.close();
+    this.#client = null;
+    this.#session = { id: 0, epoch: 0, sent: new Map() };
+  }
+
+  /** Waits until woken, or for a time. */
+  #pause(delayMs: number | null): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = delayMs === null ? null : this.world.clock.after(delayMs, () => this.#wake?.());
+      this.#wake = () => {
+        timer?.cancel();
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+
+  async #round(): Promise<void> {
+    const client = this.#client ?? (await this.#connect());
+    if (client === null) {
+      await this.#pause(backoffMs(this.#attempt++, REDIAL, this.world.random.fraction()));
+      return;
+    }
+    const maxWaitMs = this.settings.number("replica.fetch.wait.max.ms");
+    const request = this.#request(maxWaitMs);
+    const asked = new Map(this.#session.sent);
+    this.#fetching = true;
+    let answer: FetchResponse;
+    try {
+      answer = await client.fetch(request, maxWaitMs + FETCH_SLACK_MS);
+    } finally {
+      this.#fetching = false;
+    }
+    if (answer.errorCode !== 0) {
+      const error = errorName(answer.errorCode);
+      this.world.logger.info({ leader: this.leader, error }, "replica fetch refused");
+      this.#drop();
+      await this.#pause(backoffMs(this.#attempt++ + 2, REDIAL, this.world.random.fraction()));
+      return;
+    }
+    this.#session.id = answer.sessionId;
+    this.#session.epoch = answer.sessionId === 0 ? 0 : this.#session.epoch + 1;
+    if (answer.sessionId === 0) this.#session.sent.clear();
+    await this.#take(answer, asked);
+  }
+
+  async #connect(): Promise<ReplicaClient | null> {
+    const broker = this.coordination.image.broker(this.leader);
+    const where = broker?.listeners.find((one) => one.name === this.listener);
+    const token = this.coordination.sessionToken(this.leader);
+    if (where === undefined || token === null || this.coordination.brokerEpoch === null) return null;
+    const client = await ReplicaClient.connect(this.world, where, { clientId: `replica-${this.self}`, token });
+    if (this.#stopped) {
+      client.close();
+      throw new ConnectionLost("stopped");
+    }
+    this.#client = client;
+    return client;
+  }
+
+  /** A new session lists everything; afterwards only what has changed. */
+  #request(maxWaitMs: number): Input<typeof FetchRequest> {
+    const { sent } = this.#session;
+    const forgotten = new Map<string, { topicId: Replica["topicId"]; partitions: number[] }>();
+    for (const key of [...sent.keys()]) {
+      if (this.#replicas.has(key)) continue;
+      sent.delete(key);
+      const [topicId = "", partition = ""] = key.split("/");
+      const entry = forgotten.get(topicId) ?? { topicId: topicId as Replica["topicId"], partitions: [] };
+      entry.partitions.push(Number(partition));
+      forgotten.set(topicId, entry);
+    }
+    const topics = new Map<string, { topicId: Replica["topicId"]; partitions: NonNullable<NonNullable<Input<typeof FetchRequest>["topics"]>[number]["partitions"]>[number][] }>();
+    for (const [key, replica] of this.#replicas) {
+      const { log } = replica;
+      const now: Sent = { offset: replica.countedEnd, epoch: replica.epoch, lastEpoch: log.lastEpoch, logStart: log.start };
+      const before = sent.get(key);
+      if (before !== undefined && before.offset === now.offset && before.epoch === now.epoch && before.lastEpoch === now.lastEpoch && before.logStart === now.logStart) continue;
+      sent.set(key, now);
+      const entry = topics.get(log.topicId) ?? { topicId: log.topicId, partitions: [] };
+      entry.partitions.push({
+        partition: log.partition,
+        currentLeaderEpoch: now.epoch,
+        fetchOffset: BigInt(now.offset),
+        lastFetchedEpoch: now.lastEpoch,
+        logStartOffset: BigInt(now.logStart),
+        partitionMaxBytes: this.settings.number("replica.fetch.max.bytes"),
+      });
+      topics.set(log.topicId, entry);
+    }
+    return {
+      replicaState: { replicaId: this.self, replicaEpoch: this.coordination.brokerEpoch ?? -1n },
+      maxWaitMs,
+      minBytes: MIN_BYTES,
+      maxBytes: this.settings.number("replica.fetch.response.max.bytes"),
+      sessionId: this.#session.id,
+      sessionEpoch: this.#session.epoch,
+      topics: [...topics.values()],
+      forgottenTopicsData: [...forgotten.values()],
+    };
+  }
+
+  /** Appends all, then waits for the disk once: the syncs of one round run together. */
+  async #take(answer: FetchResponse, asked: ReadonlyMap<string, Sent>): Promise<void> {
+    const pending: Promise<void>[] = [];
+    let failed = false;
+    for (const topic of answer.responses) {
+      for (const one of topic.partitions) {
+        const key = `${topic.topicId}/${one.partitionIndex}`;
+        const replica = this.#replicas.get(key);
+        const sent = asked.get(key);
+        // The partition may have left us, or begun another epoch, while the answer was on its way (KAFKA-13207).
+        if (replica === undefined || sent === undefined || replica.role.name !== "follower" || replica.role.leader !== this.leader || replica.epoch !== sent.epoch) continue;
+        if (replica.countedEnd !== sent.offset) continue;
+        const wait = this.#takeOne(replica, one, sent);
+        if (wait === "failed") {
+          failed = true;
+          this.#session.sent.delete(key); // listed again in the next round
+        } else if (wait !== null) pending.push(wait);
+      }
+    }
+    await Promise.all(pending);
+    if (failed) await this.#pause(50);
+  }
+
+  #takeOne(replica: Replica, one: PartitionAnswer, sent: Sent): Promise<void> | "failed" | null {
+    const { log } = replica;
+    if (one.errorCode !== 0) {
+      const error = errorName(one.errorCode);
+      const leaderStart = Number(one.logStartOffset);
+      if (error === "OFFSET_OUT_OF_RANGE" && leaderStart > log.end) {
+        this.world.logger.warn({ topic: log.topic, partition: log.partition, from: log.end, to: leaderStart }, "the leader's log begins after ours ends: starting again there");
+        return log.resetTo(toOffset(leaderStart)).then(() => replica.boundHighWatermark());
+      }
+      return "failed";
+    }
+    // A diverging answer is about truncation and nothing else (KAFKA-14704).
+    const diverging = one.divergingEpoch;
+    if (diverging.endOffset >= 0n || diverging.epoch >= 0) {
+      const ours = log.endOfEpoch(toEpoch(diverging.epoch));
+      const to = Math.max(log.start, Math.min(Number(diverging.endOffset), ours.epoch < 0 ? log.start : ours.end, log.end));
+      this.world.logger.info({ topic: log.topic, partition: log.partition, from: log.end, to, epoch: diverging.epoch, highWatermark: replica.highWatermark }, "truncated to where the leader's log parts from ours");
+      this.#session.sent.delete(replica.key);
+      return log.truncateTo(toOffset(to)).then(() => replica.boundHighWatermark());
+    }
+    const { records } = one;
+    let wait: Promise<void> | null = null;
+    if (records !== null && records.length > 0) {
+      try {
+        log.appendAsFollower(records, { fetchEpoch: toEpoch(sent.epoch), nowMs: this.world.clock.wallMs() });
+      } catch (error) {
+        if (!(error instanceof LogError)) throw error;
+        this.world.logger.error({ topic: log.topic, partition: log.partition, detail: error.message }, "what the leader served cannot be appended: fetched again");
+        return "failed";
+      }
+      wait = this.#counted(replica, log.end);
+    }
+    replica.learnHighWatermark(Number(one.highWatermark));
+    if (Number(one.logStartOffset) > log.start) {
+      const raise = log.raiseStart(toOffset(Math.min(Number(one.logStartOffset), replica.highWatermark)));
+      return wait === null ? raise : Promise.all([wait, raise]).then(() => undefined);
+    }
+    return wait;
+  }
+
+  /** Resolves when this disk holds everything below `end`, or the partition is no longer followed here. */
+  #counted(replica: Replica, end: number): Promise<void> {
+    if (replica.rules.durable) replica.log.requestSync();
+    return new Promise((resolve) => {
+      const look = () => {
+        if (replica.countedEnd >= end || this.#replicas.get(replica.key) !== replica || this.#stopped) {
+          replica.offMove(look);
+          resolve();
+        }
+      };
+      replica.alsoOnMove(look);
+      look();
+    });
+  }
+}

@@ -1,0 +1,140 @@
+/** The write path: refusals, validation, append, and the wait that an acknowledgement needs. behaviours.md §3, design §7. */
+import type { ErrorName } from "../protocol/errors.js";
+import { isHeavy, validateProduce, type ProduceRules, type Validated } from "../records/validate.js";
+import type { World } from "../world/world.js";
+import type { Replica } from "./replica.js";
+import type { PartitionRef, ProduceItem, ProduceOptions, ProduceOutcome } from "../replication/replicas.js";
+import type { WaitingRoom } from "./waiting.js";
+
+export interface Finder {
+  /** The replica here, or why there is none. */
+  find(ref: PartitionRef): { readonly ok: true; readonly replica: Replica } | { readonly ok: false; readonly error: ErrorName; readonly currentLeader: { readonly id: number; readonly epoch: number } | null };
+}
+
+/** Internal topics take writes from coordinators and from Kafka's own admin tool only. */
+const INTERNAL = new Set(["__consumer_offsets", "__transaction_state", "__share_group_state"]);
+const ADMIN_CLIENT = "__admin_client";
+
+type Pending = { readonly outcome: ProduceOutcome; readonly wait: { readonly replica: Replica; readonly epoch: number; readonly end: number } | null };
+
+export class Producing {
+  constructor(readonly world: World, readonly finder: Finder, readonly waiting: WaitingRoom) {}
+
+  produce(items: readonly ProduceItem[], options: ProduceOptions): { readonly admitted: Promise<void> | null; readonly done: Promise<readonly ProduceOutcome[]> } {
+    const heavy = items.some((item) => item.records !== null && isHeavy(item.records));
+    if (!heavy) return { admitted: null, done: this.#await(items.map((item) => this.#append(item, options, null)), options) };
+    const validated = this.#validateAll(items, options);
+    const admitted = validated.then((all) => items.map((item, i) => this.#append(item, options, all[i] ?? null)));
+    return { admitted: admitted.then(() => undefined), done: admitted.then((pending) => this.#await(pending, options)) };
+  }
+
+  /** Large compressed batches are checked one by one with turns for others in between, before any of the request is appended. */
+  async #validateAll(items: readonly ProduceItem[], options: ProduceOptions): Promise<readonly (Validated | null)[]> {
+    const out: (Validated | null)[] = [];
+    for (const item of items) {
+      const found = this.finder.find(item.ref);
+      if (item.records === null || !isHeavy(item.records) || !found.ok) out.push(null);
+      else {
+        await this.world.clock.yield();
+        out.push(validateProduce(item.records, this.#rules(found.replica, options)));
+      }
+    }
+    return out;
+  }
+
+  #rules(replica: Replica, options: ProduceOptions): ProduceRules {
+    const { rules } = replica;
+    return {
+      maxMessageBytes: rules.log.maxMessageBytes,
+      compacted: rules.compacted,
+      logAppendTime: rules.logAppendTime,
+      timestampBeforeMaxMs: rules.timestampBeforeMaxMs,
+      timestampAfterMaxMs: rules.timestampAfterMaxMs,
+      nowMs: this.world.clock.wallMs(),
+      compression: rules.compression,
+      produceVersion: options.version,
+      transactional: options.transactionalId !== null,
+    };
+  }
+
+  #append(item: ProduceItem, options: ProduceOptions, checked: Validated | null): Pending {
+    const found = this.finder.find(item.ref);
+    if (!found.ok) return refused(found.error, null, [], found.currentLeader);
+    const { replica } = found;
+    const { role } = replica;
+    if (role.name !== "leader") return refused("NOT_LEADER_OR_FOLLOWER", null, [], null);
+    if (options.origin === "client" && INTERNAL.has(replica.topic) && options.clientId !== ADMIN_CLIENT) return refused("INVALID_TOPIC_EXCEPTION", `${replica.topic} is written by coordinators only`);
+    if (options.acks === -1 && role.view.isr.length < role.view.minIsr) return refused("NOT_ENOUGH_REPLICAS", `${role.view.isr.length} replicas are in sync, min.insync.replicas is ${role.view.minIsr}`);
+    if (item.records === null) return refused("INVALID_RECORD", "no records");
+
+    const validated = checked ?? (options.origin === "client" ? validateProduce(item.records, this.#rules(replica, options)) : null);
+    if (validated !== null && !validated.ok) return refused(validated.error, validated.message, validated.recordErrors);
+    if (validated !== null && validated.header.transactional) return refused("INVALID_RECORD", "transactions are not built yet");
+    const batch = validated === null ? item.records : validated.batch;
+    const result = replica.log.appendAsLeader(batch, { epoch: role.view.epoch as Replica["log"]["lastEpoch"], nowMs: this.world.clock.wallMs(), origin: options.origin });
+    if (!result.ok) return refused(result.error, result.message);
+    if (replica.rules.durable) replica.log.requestSync();
+    replica.onMove();
+    const outcome: ProduceOutcome = {
+      error: "NONE",
+      message: null,
+      recordErrors: [],
+      baseOffset: result.base,
+      appendTimeMs: replica.rules.logAppendTime ? result.appendTimeMs : -1,
+      logStart: replica.log.start,
+      currentLeader: null,
+    };
+    return { outcome, wait: { replica, epoch: role.view.epoch, end: result.last + 1 } };
+  }
+
+  /** Resolves when every batch is as safe as `acks` asks, or the time is over. */
+  #await(pending: readonly Pending[], options: ProduceOptions): Promise<readonly ProduceOutcome[]> {
+    const outcomes = pending.map((one) => one.outcome);
+    const open = new Set(pending.keys());
+    const settle = (i: number): boolean => {
+      const one = pending[i];
+      if (one === undefined || one.wait === null) return true;
+      const verdict = standing(one.wait, options.acks);
+      if (verdict === "waits") return false;
+      if (verdict !== "NONE") outcomes[i] = failed(verdict);
+      return true;
+    };
+    const look = () => {
+      for (const i of open) if (settle(i)) open.delete(i);
+      return open.size === 0;
+    };
+    if (look()) return Promise.resolve(outcomes);
+    return new Promise((resolve) => {
+      const keys = [...new Set([...open].map((i) => pending[i]?.wait?.replica.key ?? ""))];
+      const check = () => {
+        if (!look()) return false;
+        resolve(outcomes);
+        return true;
+      };
+      const expire = () => {
+        for (const i of open) outcomes[i] = failed("REQUEST_TIMED_OUT");
+        resolve(outcomes);
+      };
+      this.waiting.add({ check, expire }, keys, Math.max(0, options.timeoutMs));
+    });
+  }
+}
+
+/** Has the batch that ends at `end` reached what `acks` asks for? */
+function standing(wait: { readonly replica: Replica; readonly epoch: number; readonly end: number }, acks: number): "waits" | ErrorName {
+  const { replica } = wait;
+  if (replica.role.name !== "leader" || replica.role.view.epoch !== wait.epoch) return acks === -1 ? "NOT_LEADER_OR_FOLLOWER" : "NONE";
+  if (acks !== -1) return replica.log.writtenEnd >= wait.end ? "NONE" : "waits";
+  const { view } = replica.role;
+  if (view.highWatermark < wait.end) return "waits";
+  return view.isr.length < view.minIsr ? "NOT_ENOUGH_REPLICAS_AFTER_APPEND" : "NONE";
+}
+
+function failed(error: ErrorName): ProduceOutcome {
+  return { error, message: null, recordErrors: [], baseOffset: -1, appendTimeMs: -1, logStart: -1, currentLeader: null };
+}
+
+function refused(error: ErrorName, message: string | null, recordErrors: ProduceOutcome["recordErrors"] = [], currentLeader: ProduceOutcome["currentLeader"] = null): Pending {
+  return { outcome: { ...failed(error), message, recordErrors, currentLeader }, wait: null };
+}
+
