@@ -13,11 +13,18 @@ import type { Input } from "../protocol/schema.js";
 import { NetworkFault } from "../world/network.js";
 import type { World } from "../world/world.js";
 import { ConnectionLost, ReplicaClient } from "./replica-client.js";
+import { onReply } from "./follower-steps.js";
 import type { Replica } from "./replica.js";
 
 const REDIAL = { firstMs: 10, maxMs: 500 };
 const MIN_BYTES = 1;
 const FETCH_SLACK_MS = 5_000;
+/** A partition whose leader refuses it, or whose part could not be used, is left out for so long. */
+const DELAY_MS = 50;
+/** Newcomers that come one after the other share one new connection. */
+const NEWCOMERS_MS = 5;
+/** How long a fetch may wait at the leader while a partition of ours cannot take part yet. */
+const UNREADY_WAIT_MS = 20;
 
 interface Sent {
   readonly offset: number;
@@ -41,6 +48,9 @@ export class Fetcher {
   #fetching = false;
   #wake: (() => void) | null = null;
   #attempt = 0;
+  #newcomers = false;
+  /** Left out until then, on the monotonic clock. */
+  readonly #delayed = new Map<string, number>();
 
   constructor(readonly world: World, readonly coordination: Coordination, readonly self: NodeId, readonly leader: NodeId, readonly listener: string, readonly settings: FetcherSettings) {}
 
@@ -51,7 +61,11 @@ export class Fetcher {
   /** Follows this replica from now on. A fetch that is waiting at the leader is given up, so that the newcomer need not wait for its end. */
   add(replica: Replica): void {
     this.#replicas.set(replica.key, replica);
-    if (this.#fetching && !this.#session.sent.has(replica.key)) this.#client?.close();
+    this.#delayed.delete(replica.key);
+    if (this.#fetching && !this.#session.sent.has(replica.key)) {
+      this.#newcomers = true;
+      this.#client?.close();
+    }
     this.#wake?.();
     if (this.#running || this.#stopped) return;
     this.#running = true;
@@ -59,7 +73,9 @@ export class Fetcher {
   }
 
   remove(replica: Replica): void {
-    if (this.#replicas.get(replica.key) === replica) this.#replicas.delete(replica.key);
+    if (this.#replicas.get(replica.key) !== replica) return;
+    this.#replicas.delete(replica.key);
+    this.#delayed.delete(replica.key);
   }
 
   stop(): void {
@@ -82,7 +98,9 @@ export class Fetcher {
         if (!(error instanceof NetworkFault || error instanceof ConnectionLost || error instanceof ProtocolError)) throw error;
         this.#drop();
         if (this.#stopped) break;
-        await this.#pause(backoffMs(this.#attempt++, REDIAL, this.world.random.fraction()));
+        const newcomers = this.#newcomers;
+        this.#newcomers = false;
+        await this.#pause(newcomers ? NEWCOMERS_MS : backoffMs(this.#attempt++, REDIAL, this.world.random.fraction()));
       }
     }
     this.#drop();
@@ -113,8 +131,12 @@ export class Fetcher {
       await this.#pause(backoffMs(this.#attempt++, REDIAL, this.world.random.fraction()));
       return;
     }
-    const maxWaitMs = this.settings.number("replica.fetch.wait.max.ms");
-    const request = this.#request(maxWaitMs);
+    const request = this.#request();
+    if (request === null) {
+      await this.#pause(UNREADY_WAIT_MS);
+      return;
+    }
+    const { maxWaitMs } = request;
     const asked = new Map(this.#session.sent);
     this.#fetching = true;
     let answer: FetchResponse;
@@ -150,12 +172,14 @@ export class Fetcher {
     return client;
   }
 
-  /** A new session lists everything; afterwards only what has changed. */
-  #request(maxWaitMs: number): Input<typeof FetchRequest> {
+  /** A new session lists everything; afterwards only what has changed. Null when there is nothing to ask for yet. */
+  #request(): (Input<typeof FetchRequest> & { readonly maxWaitMs: number }) | null {
     const { sent } = this.#session;
+    const nowMs = this.world.clock.nowMs();
+    let maxWaitMs = this.settings.number("replica.fetch.wait.max.ms");
     const forgotten = new Map<string, { topicId: Replica["topicId"]; partitions: number[] }>();
     for (const key of [...sent.keys()]) {
-      if (this.#replicas.has(key)) continue;
+      if (this.#replicas.has(key) && !this.#delayed.has(key)) continue;
       sent.delete(key);
       const [topicId = "", partition = ""] = key.split("/");
       const entry = forgotten.get(topicId) ?? { topicId: topicId as Replica["topicId"], partitions: [] };
@@ -165,6 +189,16 @@ export class Fetcher {
     const topics = new Map<string, { topicId: Replica["topicId"]; partitions: NonNullable<NonNullable<Input<typeof FetchRequest>["topics"]>[number]["partitions"]>[number][] }>();
     for (const [key, replica] of this.#replicas) {
       const { log } = replica;
+      const untilMs = this.#delayed.get(key);
+      if (untilMs !== undefined && untilMs > nowMs) {
+        maxWaitMs = Math.min(maxWaitMs, Math.ceil(untilMs - nowMs));
+        continue;
+      }
+      if (replica.busy || replica.countedEnd < log.end) {
+        maxWaitMs = Math.min(maxWaitMs, UNREADY_WAIT_MS); // it sits out until its disk holds all that was written
+        continue;
+      }
+      this.#delayed.delete(key);
       const now: Sent = { offset: replica.countedEnd, epoch: replica.epoch, lastEpoch: log.lastEpoch, logStart: log.start };
       const before = sent.get(key);
       if (before !== undefined && before.offset === now.offset && before.epoch === now.epoch && before.lastEpoch === now.lastEpoch && before.logStart === now.logStart) continue;
@@ -180,6 +214,7 @@ export class Fetcher {
       });
       topics.set(log.topicId, entry);
     }
+    if (sent.size === 0 && forgotten.size === 0) return null;
     return {
       replicaState: { replicaId: this.self, replicaEpoch: this.coordination.brokerEpoch ?? -1n },
       maxWaitMs,
@@ -195,46 +230,51 @@ export class Fetcher {
   /** Appends all, then waits for the disk once: the syncs of one round run together. */
   async #take(answer: FetchResponse, asked: ReadonlyMap<string, Sent>): Promise<void> {
     const pending: Promise<void>[] = [];
-    let failed = false;
     for (const topic of answer.responses) {
       for (const one of topic.partitions) {
         const key = `${topic.topicId}/${one.partitionIndex}`;
         const replica = this.#replicas.get(key);
         const sent = asked.get(key);
         // The partition may have left us, or begun another epoch, while the answer was on its way (KAFKA-13207).
-        if (replica === undefined || sent === undefined || replica.role.name !== "follower" || replica.role.leader !== this.leader || replica.epoch !== sent.epoch) continue;
+        if (this.#stopped || replica === undefined || sent === undefined || replica.busy || replica.role.name !== "follower" || replica.role.leader !== this.leader || replica.epoch !== sent.epoch) continue;
         if (replica.countedEnd !== sent.offset) continue;
         const wait = this.#takeOne(replica, one, sent);
-        if (wait === "failed") {
-          failed = true;
-          this.#session.sent.delete(key); // listed again in the next round
-        } else if (wait !== null) pending.push(wait);
+        if (wait === "delay") this.#delayed.set(key, this.world.clock.nowMs() + DELAY_MS);
+        else if (wait !== null) pending.push(wait);
       }
     }
     await Promise.all(pending);
-    if (failed) await this.#pause(50);
   }
 
-  #takeOne(replica: Replica, one: PartitionAnswer, sent: Sent): Promise<void> | "failed" | null {
+  #takeOne(replica: Replica, one: PartitionAnswer, sent: Sent): Promise<void> | "delay" | null {
     const { log } = replica;
-    if (one.errorCode !== 0) {
-      const error = errorName(one.errorCode);
-      const leaderStart = Number(one.logStartOffset);
-      if (error === "OFFSET_OUT_OF_RANGE" && leaderStart > log.end) {
-        this.world.logger.warn({ topic: log.topic, partition: log.partition, from: log.end, to: leaderStart }, "the leader's log begins after ours ends: starting again there");
-        return log.resetTo(toOffset(leaderStart)).then(() => replica.boundHighWatermark());
-      }
-      return "failed";
+    const { epoch: epochOf, endOffset } = one.divergingEpoch;
+    const diverging = endOffset >= 0n ? { epoch: epochOf, end: Number(endOffset) } : null;
+    const ours = { start: log.start, end: log.end, endOfEpoch: (which: number) => log.endOfEpoch(toEpoch(which)) };
+    const step = onReply(ours, { error: errorName(one.errorCode), diverging, logStart: Number(one.logStartOffset) });
+    const where = { topic: log.topic, partition: log.partition, from: log.end, highWatermark: replica.highWatermark };
+    switch (step.do) {
+      case "delay":
+        return "delay";
+      case "reset":
+        this.world.logger.warn({ ...where, to: step.start }, "the leader's log begins after ours ends: starting again there");
+        return this.#alone(replica, () => log.resetTo(toOffset(step.start)));
+      case "truncate":
+        this.world.logger.info({ ...where, to: step.to, epoch: epochOf }, "truncated to where the leader's log parts from ours");
+        return this.#alone(replica, () => log.truncateTo(toOffset(step.to)));
+      case "append":
+        return this.#append(replica, one, sent);
     }
-    // A diverging answer is about truncation and nothing else (KAFKA-14704).
-    const diverging = one.divergingEpoch;
-    if (diverging.endOffset >= 0n || diverging.epoch >= 0) {
-      const ours = log.endOfEpoch(toEpoch(diverging.epoch));
-      const to = Math.max(log.start, Math.min(Number(diverging.endOffset), ours.epoch < 0 ? log.start : ours.end, log.end));
-      this.world.logger.info({ topic: log.topic, partition: log.partition, from: log.end, to, epoch: diverging.epoch, highWatermark: replica.highWatermark }, "truncated to where the leader's log parts from ours");
-      this.#session.sent.delete(replica.key);
-      return log.truncateTo(toOffset(to)).then(() => replica.boundHighWatermark());
-    }
+  }
+
+  /** The offset is asked for anew afterwards, even if it came out the same. */
+  #alone(replica: Replica, work: () => Promise<void>): Promise<void> {
+    this.#session.sent.delete(replica.key);
+    return replica.alone(work);
+  }
+
+  #append(replica: Replica, one: PartitionAnswer, sent: Sent): Promise<void> | "delay" | null {
+    const { log } = replica;
     const { records } = one;
     let wait: Promise<void> | null = null;
     if (records !== null && records.length > 0) {
@@ -243,7 +283,7 @@ export class Fetcher {
       } catch (error) {
         if (!(error instanceof LogError)) throw error;
         this.world.logger.error({ topic: log.topic, partition: log.partition, detail: error.message }, "what the leader served cannot be appended: fetched again");
-        return "failed";
+        return "delay";
       }
       wait = this.#counted(replica, log.end);
     }

@@ -54,8 +54,7 @@ export class Fetching {
   #divergence(replica: Replica, item: FetchItem): { readonly epoch: number; readonly end: number } | null {
     if (item.lastFetchedEpoch < 0) return null;
     const ours = replica.log.endOfEpoch(item.lastFetchedEpoch as Replica["log"]["lastEpoch"]);
-    // An epoch that this log never saw, later than all of its own: what the reader holds beyond our start is of another history.
-    if (ours.epoch < 0) return item.fetchOffset > BigInt(replica.log.start) ? { epoch: -1, end: replica.log.start } : null;
+    if (ours.epoch < 0) return { epoch: -1, end: -1 }; // later than all of ours: #look refuses it
     if (ours.epoch === item.lastFetchedEpoch && BigInt(ours.end) >= item.fetchOffset) return null;
     return { epoch: ours.epoch, end: ours.end };
   }
@@ -91,6 +90,7 @@ export class Fetching {
     const from = item.fetchOffset;
     if (from < BigInt(log.start)) return { ...failed("OFFSET_OUT_OF_RANGE", null), replica };
     const diverging = this.#divergence(replica, item);
+    if (diverging !== null && diverging.epoch < 0) return failed(options.replica === null ? "OFFSET_OUT_OF_RANGE" : "UNKNOWN_LEADER_EPOCH", null);
     if (diverging !== null) return { ...base, plan: null, diverging };
     if (from > BigInt(log.end)) return { ...failed("OFFSET_OUT_OF_RANGE", null), replica };
     const upTo = options.replica !== null ? log.writtenEnd : options.isolation === "read-committed" ? lastStable : highWatermark;

@@ -122,10 +122,8 @@ export class ReplicaManager implements Replicas, Finder {
     const all = [...names].some((name) => name.startsWith("broker/"));
     for (const replica of this.#replicas.values()) {
       if (!all && !names.has(`topic/${replica.topic}`)) continue;
-      replica.rules = this.#rules(replica.topic);
-      replica.log.configure(replica.rules.log);
       if (replica.role.name === "leader") replica.role.view.minIsr = this.#minIsr(replica.topic, replica.role.view.replicas.length);
-      replica.progressed();
+      replica.obey(this.#rules(replica.topic));
     }
   }
 
@@ -149,8 +147,12 @@ export class ReplicaManager implements Replicas, Finder {
     const topic = this.parts.coordination.image.topicById(partition.topicId);
     if (topic === null) return;
     const present = this.#replicas.get(key);
-    if (present !== undefined && !this.#lanes.has(key)) this.#assign(present, partition);
-    else this.#lane(key, async () => this.#assign(await this.#open(key, topic.name, partition), partition));
+    if (present !== undefined && !present.busy && !this.#lanes.has(key)) return this.#assign(present, partition);
+    this.#lane(key, async () => {
+      const replica = await this.#open(key, topic.name, partition);
+      await replica.idle(); // a log that is being cut takes no new role
+      this.#assign(replica, partition);
+    });
   }
 
   #lane(key: string, work: () => Promise<void>): void {
@@ -228,6 +230,7 @@ export class ReplicaManager implements Replicas, Finder {
     if (replica.role.name === "leader") this.#announce(replica, null);
     this.#replicas.delete(key);
     replica.goOffline(replica.epoch as Epoch);
+    await replica.idle();
     await this.parts.directory.deleteLog(replica.log);
   }
 
@@ -400,6 +403,7 @@ export class ReplicaManager implements Replicas, Finder {
     this.#closed = true;
     for (const fetcher of this.#fetchers.values()) fetcher.stop();
     await Promise.all(this.#lanes.values());
+    await Promise.all([...this.#replicas.values()].map((replica) => replica.idle()));
     await this.parts.directory.writeHighWatermarks(this.#currentMarks());
     for (const replica of this.#replicas.values()) {
       if (replica.role.name === "leader") this.#announce(replica, null);
