@@ -79,6 +79,8 @@ export class Cluster {
   readonly leaders = new Map<number, MemberKey>();
   readonly votes = new Map<string, MemberKey>();
   readonly committed = new Map<number, string>(); // index → term:text
+  /** The term in which it was first known to be committed. */
+  readonly committedIn = new Map<number, number>();
   readonly seen = new Map<string, string>(); // index@term → text and the term before
   readonly trace: string[] = [];
   /** Costs more than the steps themselves, so only where somebody reads it. */
@@ -259,6 +261,7 @@ export class Cluster {
     if (known !== undefined && known !== value) throw new Breach(`R6: ${key} applies ${value} at ${entry.index}, another applied ${known}`);
     if (entry.index !== (node.applied.at(-1)?.index ?? 0) + 1) throw new Breach(`R6: ${key} applies ${entry.index} after ${node.applied.at(-1)?.index}`);
     this.committed.set(entry.index, value);
+    if (known === undefined) this.committedIn.set(entry.index, node.raft?.term ?? 0);
     node.applied.push({ index: entry.index, text: value });
   }
 
@@ -268,6 +271,7 @@ export class Cluster {
     this.leaders.set(term, key);
     if (node.disk.hard.term !== term || node.disk.hard.votedFor !== key) throw new Breach(`R2: ${key} leads in ${term} before its own vote is durable`);
     for (const [index, value] of this.committed) {
+      if ((this.committedIn.get(index) ?? 0) > term) continue; // votes that come late can make a leader of a term that is over: it commits nothing
       const entry = node.raft?.log.entry(index) ?? null;
       const covered = index <= (node.raft?.snapshot?.index ?? 0);
       if (!covered && (entry === null || `${entry.term}:${text(entry)}` !== value)) throw new Breach(`R5: ${key} leads in ${term} without committed entry ${index}`);

@@ -64,9 +64,10 @@ function changeMembers(cluster: Cluster, pick: <T>(list: readonly T[]) => T): vo
   const raft = leader === null ? null : cluster.node(leader).raft;
   if (raft === null || raft === undefined || cluster.nodes.size <= 3) return;
   const { voters, learners } = raft.log.members;
+  // Never fewer than three: of two, one damaged disk is half, and nobody may be elected.
   const who = pick([...cluster.nodes.values()]).member;
   const isVoter = voters.some((one) => keyOf(one) === keyOf(who));
-  if (isVoter && voters.length > 2) cluster.change({ voters: voters.filter((one) => keyOf(one) !== keyOf(who)), learners: [...learners, who] });
+  if (isVoter && voters.length > 3) cluster.change({ voters: voters.filter((one) => keyOf(one) !== keyOf(who)), learners: [...learners, who] });
   else if (!isVoter) cluster.change({ voters: [...voters, who], learners: learners.filter((one) => keyOf(one) !== keyOf(who)) });
 }
 
