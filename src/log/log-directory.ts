@@ -172,7 +172,8 @@ export class DiskLogDirectory implements LogDirectory {
   async openLog(which: { readonly topic: string; readonly partition: number; readonly topicId: Uuid; readonly settings: LogSettings; readonly durable: boolean }): Promise<PartitionLog> {
     assert(!this.#closed, "the directory is open");
     const key = folderName(which.topic, which.partition);
-    assert(!this.#logs.has(key), `${key} is opened once`);
+    const before = this.#logs.get(key);
+    assert(before === undefined || before.isClosed, `${key} is open already`);
     return this.#opens.run(async () => {
       const folder = `${this.path}/${key}`;
       const isNew = await this.#settleFolder(key, folder, which.topicId);
@@ -181,7 +182,7 @@ export class DiskLogDirectory implements LogDirectory {
         fresh: isNew,
         recoveryPoint: this.#recoveryPoints.get(key) ?? null, // known of a folder that is gone: that is a loss
         start: this.#starts.get(key) ?? null,
-        clean: this.cleanShutdown || isNew,
+        clean: this.cleanShutdown || isNew || before !== undefined,
         pageCacheCounts: isNew || which.durable || this.#sameBoot,
         settings: which.settings,
         nowMs: this.#world.clock.wallMs(),

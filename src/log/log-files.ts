@@ -30,12 +30,12 @@ export function snapshotFiles(at: number, producers: Producers): readonly Derive
 
 export class LogFiles {
   readonly #services: LogServices;
-  readonly #folder: string;
+  readonly folder: string;
   #snapshots: number[];
 
   constructor(services: LogServices, folder: string, snapshots: readonly number[]) {
     this.#services = services;
-    this.#folder = folder;
+    this.folder = folder;
     this.#snapshots = [...snapshots];
   }
 
@@ -48,7 +48,7 @@ export class LogFiles {
   }
 
   path(name: string): string {
-    return `${this.#folder}/${name}`;
+    return `${this.folder}/${name}`;
   }
 
   /** To the page cache. */
@@ -64,8 +64,11 @@ export class LogFiles {
     await this.#remove(this.#snapshots.filter(which));
   }
 
-  async writeEpochs(epochs: Epochs): Promise<void> {
-    await writeFileAtomically(this.#services.disk, this.path(EPOCH_CHECKPOINT), epochs.encode());
+  /** Durable when it resolves. */
+  async saveEpochs(state: { readonly epochs: Epochs; epochsDirty: boolean }): Promise<void> {
+    if (!state.epochsDirty) return;
+    state.epochsDirty = false;
+    await writeFileAtomically(this.#services.disk, this.path(EPOCH_CHECKPOINT), state.epochs.encode());
   }
 
   writeAborted(segment: Segment, aborted: readonly AbortedTransaction[]): void {

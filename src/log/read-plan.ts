@@ -1,5 +1,4 @@
 /** Decides where the batches of a read lie: from the positions of the newest batches in memory, else from an index and a walk over headers. */
-import { assert } from "../base/assert.js";
 import { offset } from "../base/ids.js";
 import type { IndexFiles } from "./index-files.js";
 import { LogError, type FileRange, type ReadPlan } from "./partition-log.js";
@@ -70,7 +69,6 @@ export class Tail {
 /** @throws LogError "offset-out-of-range" outside [start, end], "corrupt-batch" where a header cannot be one */
 export function planRead(log: ReadableLog, indexes: IndexFiles, walk: HeaderWalk, from: number, options: PlanOptions): ReadPlan {
   if (!(from >= log.start && from <= log.end)) throw new LogError("offset-out-of-range", `${from} is outside [${log.start}, ${log.end}]`, from);
-  assert(options.upTo <= log.end, "a read ends within the log");
   const upTo = Math.min(options.upTo, log.writtenEnd);
   if (from >= upTo) return { ranges: [], bytes: 0, next: offset(from) };
   const inTail = log.tail.find(from);

@@ -75,6 +75,63 @@ describe("folders", () => {
     expect(disk.names("data").filter((name) => name.endsWith("-delete")).length).toBe(0);
   });
 
+  test("segments that were waiting to go take no file of the next log of that name with them", async () => {
+    const life = new Incarnation(new MemoryDisk());
+    const directory = await life.open();
+    const log = await openLog(directory, { segmentBytes: 300 });
+    for (let i = 0; i < 10; i++) append(log);
+    await synced(log);
+    await turns(20);
+    await log.raiseStart(offset(9));
+    await directory.deleteLog(log);
+    const next = await openLog(directory);
+    append(next);
+    await synced(next);
+    await life.pass(SETTINGS.fileDeleteDelayMs);
+    expect(life.disk.file("data/t-0/00000000000000000000.log").length).toBeGreaterThan(0);
+    expect(readAll(next).length).toBeGreaterThan(0);
+  });
+
+  test("a log is deleted while it waits for its sync", async () => {
+    const disk = new MemoryDisk();
+    const life = new Incarnation(disk);
+    const directory = await life.open();
+    const log = await openLog(directory);
+    disk.syncTurns = () => 50;
+    append(log);
+    log.requestSync();
+    await turns(2);
+    append(log);
+    const cut = log.truncateTo(offset(0)).catch((error: unknown) => String(error));
+    const maintained = log.maintain({ nowMs: NOW, upTo: offset(0) });
+    const closed = log.close();
+    await turns(2);
+    await directory.deleteLog(log);
+    expect(await cut).toMatch(/closed/);
+    await Promise.all([maintained, closed]);
+    expect(life.failures).toEqual([]);
+  });
+
+  test("a log that was closed is opened again", async () => {
+    const directory = await new Incarnation(new MemoryDisk()).open();
+    const log = await openLog(directory);
+    append(log);
+    await log.close();
+    const again = await openLog(directory);
+    expect([again.end, again.recovery.clean]).toEqual([1, true]);
+    await expect(async () => openLog(directory)).rejects.toThrow(/open already/);
+  });
+
+  test("a log that cannot be written halts the node", async () => {
+    const disk = new MemoryDisk();
+    const life = new Incarnation(disk);
+    const log = await openLog(await life.open());
+    disk.full = true;
+    append(log);
+    await turns(3);
+    expect(life.halted).toMatch(/could not be written/);
+  });
+
   test("what metadata does not know is set aside, open or not", async () => {
     const disk = new MemoryDisk();
     const directory = await new Incarnation(disk).open();

@@ -71,6 +71,7 @@ export class MemoryDisk {
   readonly violations: string[] = [];
   /** Makes the next fdatasync fail. */
   failSyncs = false;
+  full = false;
   /** Turns of the loop that a sync takes. */
   syncTurns: Draw | null = null;
   syncs = 0;
@@ -282,6 +283,7 @@ class OpenFile implements DiskFile {
   writeAt(position: number, parts: readonly Uint8Array[]): void {
     this.#check();
     this.#checkIdle("written to");
+    if (this.disk.full) throw new DiskFault("full", this.path, "ENOSPC");
     const bytes = Buffer.concat(parts);
     const end = Math.max(this.node.content.length, position + bytes.length);
     const grown = Buffer.alloc(end);
