@@ -1,196 +1,177 @@
-/** Turns a declaration into a reader and a writer for one version: a tree of closures, made once for each version that is used. */
-import { assert } from "../base/assert.js";
-import type { Uuid } from "../base/ids.js";
-import { emptyStruct, type AnyField, type Fields } from "./field.js";
-import { ProtocolError, type Reader } from "./reader.js";
-import { Writer, type Encoded } from "./writer.js";
+/**
+ * Turns a declaration into a reader and a writer for one version: a tree of closures, made once for each version that is used, that allocates
+ * nothing but the values it reads.
+ */
+import { byteCodec, numberCodec, readNull, refuseNull, stringCodec, type Codec, type Version } from "./primitives.js";
+import { sameValue, type AnyField, type Fields } from "./field.js";
+import type { Reader } from "./reader.js";
+import { UnsupportedError, Writer } from "./writer.js";
 
-export interface Codec {
-  read(reader: Reader): unknown;
-  write(writer: Writer, value: unknown): void;
-  /** The least bytes that a value takes: counts are judged against it before anything is allocated. */
-  readonly least: number;
-}
-
-interface Version {
-  readonly number: number;
-  readonly flexible: boolean;
-}
+export type { Codec } from "./primitives.js";
 
 type Values = { readonly [name: string]: unknown };
 
-export function compileStruct(fields: Fields, version: Version): Codec {
-  const present = Object.entries(fields).filter(([, field]) => field.since <= version.number && version.number <= field.until);
-  const isTagged = (field: AnyField) => field.tag !== null && field.taggedSince <= version.number && version.flexible;
-  const plain = present.filter(([, field]) => !isTagged(field)).map(([name, field]) => ({ name, fallback: field.fallback, codec: compileField(field, version, false) }));
-  const tags = present
-    .filter(([, field]) => isTagged(field))
-    .map(([name, field]) => ({ name, tag: field.tag ?? 0, fallback: field.fallback, codec: compileField(field, version, true), field }))
-    .sort((a, b) => a.tag - b.tag);
+/** A field as one version has it; without a codec where it does not. */
+interface Member {
+  readonly name: string;
+  readonly field: AnyField;
+  readonly fallback: unknown;
+  readonly codec: Codec | null;
+}
+
+interface Tag extends Member {
+  readonly tag: number;
+  readonly codec: Codec;
+}
+
+/** @param path  where this is in which message, for errors */
+export function compileStruct(fields: Fields, version: Version, path: string): Codec {
+  const members: Member[] = [];
+  const tags: Tag[] = [];
+  const absent: Member[] = []; // and not to be lost
+  for (const [name, field] of Object.entries(fields)) {
+    const { fallback } = field;
+    const codec = has(field, version) ? compileField(field, version, `${path} ${name}`) : null;
+    if (codec !== null && field.tag !== null && isTagged(field, version)) {
+      tags.push({ name, field, fallback, codec, tag: field.tag });
+      members.push({ name, field, fallback, codec: null });
+      continue;
+    }
+    members.push({ name, field, fallback, codec });
+    if (codec === null && !field.ignorable) absent.push({ name, field, fallback, codec });
+  }
+  tags.sort((a, b) => a.tag - b.tag);
   const byTag = new Map(tags.map((one) => [one.tag, one]));
-  const blank = emptyStruct(fields);
+  const plain = members.filter((one) => one.codec !== null);
   const { flexible } = version;
 
   return {
-    least: plain.reduce((sum, one) => sum + one.codec.least, 0) + (flexible ? 1 : 0),
+    least: plain.reduce((sum, one) => sum + (one.codec?.least ?? 0), 0) + (flexible ? 1 : 0),
+    heavy: true,
     read(reader) {
-      const value: { [name: string]: unknown } = { ...blank };
-      for (const one of plain) value[one.name] = one.codec.read(reader);
-      if (!flexible) return value;
-      const count = reader.uvarint();
-      if (count * 2 > reader.remaining) throw new ProtocolError(`${count} tagged fields cannot fit into ${reader.remaining} bytes`);
-      for (let i = 0; i < count; i++) {
-        const tag = reader.uvarint();
-        const size = reader.uvarint();
-        const known = byTag.get(tag);
-        if (known === undefined) reader.take(size);
-        else value[known.name] = known.codec.read(reader); // its size is not enforced, as in Kafka
+      // Every member is set in the order of the declaration, so that all versions give objects of one shape.
+      const value: { [name: string]: unknown } = {};
+      for (let i = 0; i < members.length; i++) {
+        const one = members[i] as Member; // i is below the length
+        value[one.name] = one.codec === null ? one.fallback : one.codec.read(reader);
       }
+      if (flexible) readTags(reader, byTag, value);
       return value;
     },
     write(writer, input) {
       const value = input as Values;
-      for (const one of plain) one.codec.write(writer, value[one.name] === undefined ? one.fallback : value[one.name]);
-      if (!flexible) return;
-      const set = tags.filter((one) => value[one.name] !== undefined && !sameValue(value[one.name], one.fallback, one.field));
-      writer.uvarint(set.length);
-      for (const one of set) {
-        const inner = new Writer();
-        one.codec.write(inner, value[one.name]);
-        const encoded: Encoded = inner.finish();
-        writer.uvarint(one.tag);
-        writer.uvarint(encoded.bytes);
-        writer.append(encoded);
+      for (let i = 0; i < plain.length; i++) {
+        const one = plain[i] as Member; // i is below the length
+        const given = value[one.name];
+        one.codec?.write(writer, given === undefined ? one.fallback : given);
       }
+      for (let i = 0; i < absent.length; i++) refuseLoss(absent[i] as Member, value, path);
+      if (flexible) writeTags(writer, tags, value);
     },
   };
 }
 
-/** Is a tagged field at its default? Missing members of an input struct count as their own defaults. */
-function sameValue(value: unknown, fallback: unknown, field: AnyField): boolean {
-  if (value === fallback) return true;
-  if (value === null || fallback === null) return false;
-  switch (field.kind.is) {
-    case "array":
-      return (value as readonly unknown[]).length === 0 && (fallback as readonly unknown[]).length === 0;
-    case "bytes":
-      return (value as Uint8Array).length === 0 && (fallback as Uint8Array).length === 0;
-    case "struct": {
-      const given = value as Values;
-      return Object.entries(field.kind.fields).every(([name, inner]) => given[name] === undefined || sameValue(given[name], inner.fallback, inner));
-    }
-    default:
-      return false;
+function has(field: AnyField, version: Version): boolean {
+  return field.since <= version.number && version.number <= field.until;
+}
+
+function isTagged(field: AnyField, version: Version): boolean {
+  return field.tag !== null && version.flexible && field.taggedSince <= version.number;
+}
+
+function refuseLoss(one: Member, value: Values, path: string): void {
+  const given = value[one.name];
+  if (given === undefined || sameValue(given, one.field)) return;
+  throw new UnsupportedError(`${path} has no ${one.name}, whose value must not be lost`);
+}
+
+function readTags(reader: Reader, byTag: ReadonlyMap<number, Tag>, value: { [name: string]: unknown }): void {
+  const count = reader.uvarint();
+  if (count === 0) return;
+  reader.judgeCount(count, 2, true);
+  for (let i = 0; i < count; i++) {
+    const tag = reader.uvarint();
+    const bytes = reader.uvarint();
+    const known = byTag.get(tag);
+    if (known === undefined) reader.take(bytes);
+    else value[known.name] = known.codec.read(reader); // its size is not enforced, as in Kafka
   }
 }
 
-function compileField(field: AnyField, version: Version, inTag: boolean): Codec {
+function writeTags(writer: Writer, tags: readonly Tag[], value: Values): void {
+  let count = 0;
+  for (let i = 0; i < tags.length; i++) if (isSet(tags[i] as Tag, value)) count++;
+  writer.uvarint(count);
+  if (count === 0) return;
+  for (const one of tags) {
+    if (!isSet(one, value)) continue;
+    const inner = new Writer();
+    one.codec.write(inner, value[one.name]);
+    const encoded = inner.finish();
+    writer.uvarint(one.tag);
+    writer.uvarint(encoded.bytes);
+    writer.append(encoded);
+  }
+}
+
+function isSet(one: Tag, value: Values): boolean {
+  const given = value[one.name];
+  return given !== undefined && !sameValue(given, one.field);
+}
+
+function compileField(field: AnyField, version: Version, path: string): Codec {
   const mayBeNull = field.nullSince <= version.number;
   const { kind } = field;
   switch (kind.is) {
-    case "bool":
-      return { least: 1, read: (r) => r.int8() !== 0, write: (w, v) => w.int8(v === true ? 1 : 0) };
-    case "int8":
-      return { least: 1, read: (r) => r.int8(), write: (w, v) => w.int8(v as number) };
-    case "int16":
-      return { least: 2, read: (r) => r.int16(), write: (w, v) => w.int16(v as number) };
-    case "uint16":
-      return { least: 2, read: (r) => r.uint16(), write: (w, v) => w.uint16(v as number) };
-    case "int32":
-      return { least: 4, read: (r) => r.int32(), write: (w, v) => w.int32(v as number) };
-    case "uint32":
-      return { least: 4, read: (r) => r.uint32(), write: (w, v) => w.uint32(v as number) };
-    case "int64":
-      return { least: 8, read: (r) => r.int64(), write: (w, v) => w.int64(v as bigint) };
-    case "float64":
-      return { least: 8, read: (r) => r.float64(), write: (w, v) => w.float64(v as number) };
-    case "uuid":
-      return { least: 16, read: (r) => r.uuid(), write: (w, v) => w.uuid(v as Uuid) };
     case "string":
-      return sized(version.flexible ? COMPACT : SHORT, mayBeNull, {
-        read: (r, count) => r.text(count),
-        write: (w, v, put) => {
-          const count = Buffer.byteLength(v as string, "utf8");
-          put(count);
-          w.text(v as string, count);
-        },
-      });
+      return stringCodec(version, mayBeNull, path);
     case "bytes":
     case "records":
-      return sized(version.flexible ? COMPACT : LONG, mayBeNull, {
-        read: (r, count) => r.view(count),
-        write: (w, v, put) => {
-          const parts = Array.isArray(v) ? (v as readonly Uint8Array[]) : [v as Uint8Array];
-          put(parts.reduce((sum, part) => sum + part.length, 0));
-          for (const part of parts) w.raw(part);
-        },
-      });
-    case "array": {
-      const of = compileField(kind.of, version, false);
-      const least = Math.max(1, of.least);
-      return sized(version.flexible ? COMPACT : LONG, mayBeNull, {
-        read: (r, count) => {
-          if (count * least > r.remaining) throw new ProtocolError(`${count} elements cannot fit into ${r.remaining} bytes`);
-          const list: unknown[] = [];
-          for (let i = 0; i < count; i++) list.push(of.read(r));
-          return list;
-        },
-        write: (w, v, put) => {
-          const list = v as readonly unknown[];
-          put(list.length);
-          for (const one of list) of.write(w, one);
-        },
-      });
-    }
+      return byteCodec(version, mayBeNull, path);
+    case "array":
+      return arrayCodec(compileField(kind.of, version, path), version, mayBeNull, path);
     case "struct": {
-      const inner = compileStruct(kind.fields, version);
-      return mayBeNull ? markedStruct(inner, inTag) : inner;
+      const inner = compileStruct(kind.fields, version, path);
+      return mayBeNull ? markedStruct(inner, isTagged(field, version)) : inner;
     }
+    default:
+      return numberCodec(kind.is);
   }
+}
+
+function arrayCodec(of: Codec, { flexible }: Version, mayBeNull: boolean, path: string): Codec {
+  return {
+    least: flexible ? 1 : 4,
+    heavy: true,
+    read(reader) {
+      const count = flexible ? reader.uvarint() - 1 : reader.int32();
+      if (count < 0) return readNull(mayBeNull, path);
+      reader.judgeCount(count, of.least, of.heavy);
+      const list: unknown[] = [];
+      for (let i = 0; i < count; i++) list.push(of.read(reader));
+      return list;
+    },
+    write(writer, value) {
+      if (value === null) refuseNull(mayBeNull, path);
+      const list = value as readonly unknown[] | null;
+      const count = list === null ? -1 : list.length;
+      if (flexible) writer.uvarint(count + 1);
+      else writer.int32(count);
+      for (let i = 0; i < count; i++) of.write(writer, list?.[i]);
+    },
+  };
 }
 
 /** A nullable struct has a marker before it: -1 or 1 as int8, in a tagged field 0 or 1 as uvarint. */
 function markedStruct(inner: Codec, inTag: boolean): Codec {
   return {
     least: 1,
-    read: (r) => ((inTag ? r.uvarint() === 0 : r.int8() < 0) ? null : inner.read(r)),
-    write: (w, v) => {
-      if (inTag) w.uvarint(v === null ? 0 : 1);
-      else w.int8(v === null ? -1 : 1);
-      if (v !== null) inner.write(w, v);
-    },
-  };
-}
-
-interface Length {
-  readonly least: number;
-  get(reader: Reader): number; // below 0: null
-  put(writer: Writer, count: number): void; // -1: null
-}
-
-const SHORT: Length = { least: 2, get: (r) => r.int16(), put: (w, n) => w.int16(n) };
-const LONG: Length = { least: 4, get: (r) => r.int32(), put: (w, n) => w.int32(n) };
-const COMPACT: Length = { least: 1, get: (r) => r.uvarint() - 1, put: (w, n) => w.uvarint(n + 1) };
-
-interface Content {
-  read(reader: Reader, count: number): unknown;
-  write(writer: Writer, value: unknown, put: (count: number) => void): void;
-}
-
-function sized(length: Length, mayBeNull: boolean, content: Content): Codec {
-  return {
-    least: length.least,
-    read(reader) {
-      const count = length.get(reader);
-      if (count >= 0) return content.read(reader, count);
-      if (!mayBeNull) throw new ProtocolError("null where the protocol has no null");
-      return null;
-    },
+    heavy: true,
+    read: (reader) => ((inTag ? reader.uvarint() === 0 : reader.int8() < 0) ? null : inner.read(reader)),
     write(writer, value) {
-      if (value === null) {
-        assert(mayBeNull, "null can be written only where this version has it");
-        length.put(writer, -1);
-      } else content.write(writer, value, (count) => length.put(writer, count));
+      if (inTag) writer.uvarint(value === null ? 0 : 1);
+      else writer.int8(value === null ? -1 : 1);
+      if (value !== null) inner.write(writer, value);
     },
   };
 }

@@ -17,7 +17,8 @@ export interface Field<T, In = T> {
   readonly nullSince: number; // Infinity: never null
   readonly tag: number | null;
   readonly taggedSince: number; // the first version that has it in the tagged section
-  readonly fallback: unknown; // value where it is absent
+  readonly ignorable: boolean; // a value other than the default may be lost where the version has no such field
+  readonly fallback: unknown; // value where it is absent; frozen where it is an object, since all share it
   readonly type?: (read: T, write: In) => void; // phantom
 }
 
@@ -30,7 +31,7 @@ export type Struct<F> = { readonly [Name in keyof F]: Read<F[Name]> };
 export type StructIn<F> = { readonly [Name in keyof F]?: Write<F[Name]> | undefined };
 
 function plain<T, In = T>(kind: Kind, fallback: NoInfer<T>): Field<T, In> {
-  return { kind, since: 0, until: Infinity, nullSince: Infinity, tag: null, taggedSince: Infinity, fallback };
+  return { kind, since: 0, until: Infinity, nullSince: Infinity, tag: null, taggedSince: Infinity, ignorable: false, fallback };
 }
 
 export const bool = (): Field<boolean> => plain({ is: "bool" }, false);
@@ -48,7 +49,7 @@ export const bytes = (): Field<Uint8Array> => plain({ is: "bytes" }, new Uint8Ar
 export const records = (): Field<Uint8Array, Uint8Array | readonly Uint8Array[]> => plain({ is: "records" }, new Uint8Array(0));
 
 export function array<T, In>(of: Field<T, In>): Field<readonly T[], readonly In[]> {
-  return plain({ is: "array", of: erase(of) }, []);
+  return plain({ is: "array", of: erase(of) }, Object.freeze([]));
 }
 
 export function struct<const F extends { readonly [name: string]: unknown }>(fields: F): Field<Struct<F>, StructIn<F>> {
@@ -58,7 +59,7 @@ export function struct<const F extends { readonly [name: string]: unknown }>(fie
 }
 
 export function emptyStruct(fields: Fields): { readonly [name: string]: unknown } {
-  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.fallback]));
+  return Object.freeze(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.fallback])));
 }
 
 export function since<T, In>(version: number, field: Field<T, In>): Field<T, In> {
@@ -89,10 +90,38 @@ export function taggedFrom<T, In>(version: number, tag: number, field: Field<T, 
   return { ...field, tag, taggedSince: version };
 }
 
+/**
+ * A version without this field drops its value silently. A field that is not ignorable must keep its default there: a value that somebody relies on
+ * is refused rather than lost.
+ */
+export function ignorable<T, In>(field: Field<T, In>): Field<T, In> {
+  return { ...field, ignorable: true };
+}
+
 export function defaults<T, In>(value: NoInfer<T>, field: Field<T, In>): Field<T, In> {
   return { ...field, fallback: value };
 }
 
 function erase<T, In>(field: Field<T, In>): AnyField {
   return field as unknown as AnyField; // drops the phantom
+}
+
+/** Is this the field's default? Missing members of an input struct count as their own defaults. */
+export function sameValue(value: unknown, field: AnyField): boolean {
+  const { kind, fallback } = field;
+  if (value === fallback) return true;
+  if (value === null || fallback === null) return false;
+  switch (kind.is) {
+    case "array":
+    case "bytes":
+    case "records":
+      return (value as ArrayLike<unknown>).length === 0 && (fallback as ArrayLike<unknown>).length === 0; // no default list has members
+    case "struct":
+      return Object.entries(kind.fields).every(([name, inner]) => {
+        const given = (value as { readonly [name: string]: unknown })[name]; // a struct's value
+        return given === undefined || sameValue(given, inner);
+      });
+    default:
+      return false;
+  }
 }

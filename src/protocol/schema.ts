@@ -11,9 +11,9 @@ import type { Fields, Struct, StructIn } from "./field.js";
 import { Reader } from "./reader.js";
 import { joined, Writer, type Encoded } from "./writer.js";
 
-export { array, between, bool, bytes, defaults, float64, int16, int32, int64, int8, nullable, nullableSince, records, since, string, struct, tagged, taggedFrom, uint16, uint32, uuid } from "./field.js";
+export { array, between, bool, bytes, defaults, float64, ignorable, int16, int32, int64, int8, nullable, nullableSince, records, since, string, struct, tagged, taggedFrom, uint16, uint32, uuid } from "./field.js";
 export { ProtocolError, Reader } from "./reader.js";
-export { joined, Writer, type Encoded } from "./writer.js";
+export { joined, UnsupportedError, Writer, type Encoded } from "./writer.js";
 
 export interface Declaration {
   readonly key: number; // of the API; -1 for what is no request
@@ -29,6 +29,11 @@ export class Message<T, In> {
 
   get key(): number {
     return this.declaration.key;
+  }
+
+  /** The first version with compact types and tagged fields (KIP-482); null if there is none. */
+  get flexibleSince(): number | null {
+    return this.declaration.flexibleSince;
   }
 
   get versions(): readonly [first: number, last: number] {
@@ -53,6 +58,10 @@ export class Message<T, In> {
     return this.#codec(version).read(reader) as T; // the codec is made from the declaration that T is inferred from
   }
 
+  /**
+   * Fields that `value` leaves out take their defaults. Large byte fields are parts by reference: they must not change until the parts are written.
+   * @throws UnsupportedError for what this version cannot carry
+   */
   encode(value: In, version: number): Encoded {
     const writer = new Writer();
     this.write(writer, value, version);
@@ -67,11 +76,15 @@ export class Message<T, In> {
     return joined(this.encode(value, version));
   }
 
+  #path(version: number): string {
+    return `${this.type} ${this.key} v${version}`;
+  }
+
   #codec(version: number): Codec {
     const made = this.#codecs[version];
     if (made !== undefined) return made;
     assert(this.speaks(version), `${this.type} ${this.key} has no version ${version}`);
-    return (this.#codecs[version] = compileStruct(this.fields, { number: version, flexible: this.isFlexible(version) }));
+    return (this.#codecs[version] = compileStruct(this.fields, { number: version, flexible: this.isFlexible(version) }, this.#path(version)));
   }
 }
 

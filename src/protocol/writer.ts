@@ -1,9 +1,18 @@
 /** Writes Kafka's primitive types into a list of parts: small fields share a buffer, large byte fields are passed on as they are. */
 import { uuidToBytes, type Uuid } from "../base/ids.js";
+import { ProtocolError } from "./reader.js";
 
 /** From this size on bytes are passed by reference. */
 const BY_REFERENCE_BYTES = 1024;
 const FIRST_BYTES = 256;
+/** Texts up to this many characters are written here if they are ASCII; a call into Node costs more than the loop. */
+const SHORT_TEXT = 48;
+const STRING_MAX_BYTES = 0x7fff;
+
+/** What is asked for cannot be said: a field that this version does not have, a null or a number where it has no room for it. */
+export class UnsupportedError extends ProtocolError {
+  override readonly name = "UnsupportedError";
+}
 
 export interface Encoded {
   readonly parts: readonly Uint8Array[];
@@ -13,6 +22,7 @@ export interface Encoded {
 export class Writer {
   readonly #parts: Uint8Array[] = [];
   #buffer: Buffer;
+  #numbers: DataView | null = null; // on #buffer, made on first use
   #start = 0; // of what is not yet in #parts
   #at = 0;
   #closed = 0; // bytes in #parts
@@ -27,52 +37,57 @@ export class Writer {
 
   #room(count: number): number {
     const at = this.#at;
-    if (at + count > this.#buffer.length) {
-      const pending = this.#buffer.subarray(this.#start, at);
-      const next = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, pending.length + count));
-      pending.copy(next, 0);
-      this.#buffer = next;
-      this.#start = 0;
-      this.#at = pending.length + count;
-      return pending.length;
-    }
+    if (at + count > this.#buffer.length) return this.#grow(count);
     this.#at = at + count;
     return at;
   }
 
+  #grow(count: number): number {
+    const pending = this.#buffer.subarray(this.#start, this.#at);
+    const next = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, pending.length + count));
+    pending.copy(next, 0);
+    this.#buffer = next;
+    this.#numbers = null;
+    this.#start = 0;
+    this.#at = pending.length + count;
+    return pending.length;
+  }
+
   int8(n: number): void {
+    if ((n << 24) >> 24 !== n) throw outside(n, "int8");
     const at = this.#room(1);
-    this.#buffer.writeInt8(n, at);
+    this.#buffer[at] = n;
   }
 
   int16(n: number): void {
-    const at = this.#room(2);
-    this.#buffer.writeInt16BE(n, at);
+    if ((n << 16) >> 16 !== n) throw outside(n, "int16");
+    this.#twoBytes(n);
   }
 
   uint16(n: number): void {
-    const at = this.#room(2);
-    this.#buffer.writeUInt16BE(n, at);
+    if ((n & 0xffff) !== n) throw outside(n, "uint16");
+    this.#twoBytes(n);
   }
 
   int32(n: number): void {
-    const at = this.#room(4);
-    this.#buffer.writeInt32BE(n, at);
+    if ((n | 0) !== n) throw outside(n, "int32");
+    this.#fourBytes(n);
   }
 
   uint32(n: number): void {
-    const at = this.#room(4);
-    this.#buffer.writeUInt32BE(n, at);
+    if (n >>> 0 !== n) throw outside(n, "uint32");
+    this.#fourBytes(n);
   }
 
   int64(n: bigint): void {
+    if (BigInt.asIntN(64, n) !== n) throw outside(n, "int64");
     const at = this.#room(8);
-    this.#buffer.writeBigInt64BE(n, at);
+    this.#view().setBigInt64(at, n);
   }
 
   float64(n: number): void {
     const at = this.#room(8);
-    this.#buffer.writeDoubleBE(n, at);
+    this.#view().setFloat64(at, n);
   }
 
   uuid(id: Uuid): void {
@@ -82,8 +97,8 @@ export class Writer {
   uvarint(n: number): void {
     let rest = n;
     while (rest >= 0x80) {
-      this.#byte((rest % 0x80) | 0x80);
-      rest = Math.floor(rest / 0x80);
+      this.#byte((rest & 0x7f) | 0x80);
+      rest >>>= 7;
     }
     this.#byte(rest);
   }
@@ -101,9 +116,30 @@ export class Writer {
     this.#byte(Number(rest));
   }
 
-  #byte(n: number): void {
-    const at = this.#room(1);
-    this.#buffer[at] = n;
+  /** A string with its length as int16. */
+  string(text: string): void {
+    if (text.length <= SHORT_TEXT) {
+      const pending = this.#at - this.#start;
+      this.#twoBytes(text.length);
+      if (this.#ascii(text)) return;
+      this.#at = this.#start + pending; // not ASCII: begins again
+    }
+    const bytes = stringBytes(text);
+    this.#twoBytes(bytes);
+    this.text(text, bytes);
+  }
+
+  /** A string with its length + 1 as uvarint. */
+  compactString(text: string): void {
+    if (text.length <= SHORT_TEXT) {
+      const pending = this.#at - this.#start;
+      this.#byte(text.length + 1);
+      if (this.#ascii(text)) return;
+      this.#at = this.#start + pending;
+    }
+    const bytes = stringBytes(text);
+    this.uvarint(bytes + 1);
+    this.text(text, bytes);
   }
 
   /** Bytes without a length. */
@@ -128,6 +164,11 @@ export class Writer {
     for (const part of encoded.parts) this.raw(part);
   }
 
+  finish(): Encoded {
+    this.#cut();
+    return { parts: this.#parts, bytes: this.#closed };
+  }
+
   #cut(): void {
     if (this.#at === this.#start) return;
     this.#parts.push(this.#buffer.subarray(this.#start, this.#at));
@@ -135,10 +176,52 @@ export class Writer {
     this.#start = this.#at;
   }
 
-  finish(): Encoded {
-    this.#cut();
-    return { parts: this.#parts, bytes: this.#closed };
+  #byte(n: number): void {
+    const at = this.#room(1);
+    this.#buffer[at] = n;
   }
+
+  #twoBytes(n: number): void {
+    const at = this.#room(2);
+    const buffer = this.#buffer;
+    buffer[at] = n >> 8;
+    buffer[at + 1] = n;
+  }
+
+  #fourBytes(n: number): void {
+    const at = this.#room(4);
+    const buffer = this.#buffer;
+    buffer[at] = n >> 24;
+    buffer[at + 1] = n >> 16;
+    buffer[at + 2] = n >> 8;
+    buffer[at + 3] = n;
+  }
+
+  /** Writes a text whose characters are bytes; false, and nothing that counts is written, when they are not. */
+  #ascii(text: string): boolean {
+    const at = this.#room(text.length);
+    const buffer = this.#buffer;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) return false;
+      buffer[at + i] = unit;
+    }
+    return true;
+  }
+
+  #view(): DataView {
+    return (this.#numbers ??= new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length));
+  }
+}
+
+function stringBytes(text: string): number {
+  const bytes = Buffer.byteLength(text, "utf8");
+  if (bytes > STRING_MAX_BYTES) throw new UnsupportedError(`a string of ${bytes} bytes; the protocol's limit is ${STRING_MAX_BYTES}`);
+  return bytes;
+}
+
+function outside(n: number | bigint, type: string): UnsupportedError {
+  return new UnsupportedError(`${n} is no ${type}`);
 }
 
 export function joined(encoded: Encoded): Uint8Array {
