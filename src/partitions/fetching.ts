@@ -3,7 +3,7 @@ import { offset as toOffset, type NodeId } from "../base/ids.js";
 import type { ErrorName } from "../protocol/errors.js";
 import { LogError, type LentBytes, type ReadPlan } from "../log/partition-log.js";
 import type { World } from "../world/world.js";
-import { onFollowerFetch } from "./leader-view.js";
+import { onFollowerFetch, parting, type Parting } from "./leader-view.js";
 import type { Finder } from "./producing.js";
 import type { Replica } from "./replica.js";
 import type { FetchAnswer, FetchedPartition, FetchItem, FetchOptions } from "../replication/replicas.js";
@@ -50,13 +50,8 @@ export class Fetching {
     }
   }
 
-  /** KIP-595: where the reader's log parts from ours; null while it does not. */
-  #divergence(replica: Replica, item: FetchItem): { readonly epoch: number; readonly end: number } | null {
-    if (item.lastFetchedEpoch < 0) return null;
-    const ours = replica.log.endOfEpoch(item.lastFetchedEpoch as Replica["log"]["lastEpoch"]);
-    if (ours.epoch < 0) return { epoch: -1, end: -1 }; // later than all of ours: #look refuses it
-    if (ours.epoch === item.lastFetchedEpoch && BigInt(ours.end) >= item.fetchOffset) return null;
-    return { epoch: ours.epoch, end: ours.end };
+  #divergence(replica: Replica, item: FetchItem): Parting | null {
+    return parting((epoch) => replica.log.endOfEpoch(epoch as Replica["log"]["lastEpoch"]), { offset: Number(item.fetchOffset), epoch: item.lastFetchedEpoch });
   }
 
   #lookAll(items: readonly FetchItem[], options: FetchOptions): readonly Look[] {

@@ -87,6 +87,22 @@ export function onFollowerFetch(view: LeaderView, from: { readonly id: NodeId; r
   return changed;
 }
 
+export interface Parting {
+  readonly epoch: number;
+  readonly end: number;
+}
+
+/**
+ * KIP-595: where a reader's log parts from ours; null while it does not. `reader.epoch` is that of its last record, -1 where it has none to compare.
+ * An epoch of -1 in the answer: the reader speaks of a reign that is later than all of ours.
+ */
+export function parting(endOfEpoch: (epoch: number) => Parting, reader: { readonly offset: number; readonly epoch: number }): Parting | null {
+  if (reader.epoch < 0) return null;
+  const ours = endOfEpoch(reader.epoch);
+  if (ours.epoch < 0) return { epoch: -1, end: -1 };
+  return ours.epoch === reader.epoch && ours.end >= reader.offset ? null : { epoch: ours.epoch, end: ours.end };
+}
+
 export interface IsrRules {
   readonly nowMs: number;
   readonly lagMaxMs: number;
