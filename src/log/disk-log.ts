@@ -4,8 +4,9 @@
  */
 import { assert } from "../base/assert.js";
 import { epoch as epochOf, offset, type Epoch, type Offset, type Uuid } from "../base/ids.js";
-import { isIntact, readBatchHeader, splitBatches, stampBase, type BatchHeader } from "../records/batch.js";
+import { readBatchHeader, stampBase, type BatchHeader } from "../records/batch.js";
 import type { Timer } from "../world/clock.js";
+import { checkFetched } from "./fetched-batches.js";
 import { LogCuts } from "./log-cuts.js";
 import { LogFiles, snapshotFiles } from "./log-files.js";
 import { readLater, readNow } from "./log-reads.js";
@@ -114,7 +115,7 @@ export class DiskLog implements PartitionLog, CheckpointedLog {
 
   appendAsFollower(batches: Uint8Array, options: { readonly fetchEpoch: Epoch; readonly nowMs: number }): Offset {
     this.#checkAppends();
-    const headers = this.#checkFetched(batches, options.fetchEpoch);
+    const headers = checkFetched(batches, { end: this.#state.end, lastEpoch: this.#state.epochs.last, fetchEpoch: options.fetchEpoch });
     if (headers.length === 0) return this.end;
     const atOnce = this.#writer.isFree;
     const bytes = atOnce ? batches : Uint8Array.from(batches); // the fetcher's buffer is its own again when this returns
@@ -126,26 +127,6 @@ export class DiskLog implements PartitionLog, CheckpointedLog {
     if (atOnce) this.#writer.writeNow();
     this.#afterAccept();
     return this.end;
-  }
-
-  /** @throws LogError; nothing of `batches` is taken then */
-  #checkFetched(batches: Uint8Array, fetchEpoch: number): BatchHeader[] {
-    const { spans, end } = splitBatches(batches);
-    if (end.reason === "bad-length" || end.reason === "bad-magic") throw new LogError("corrupt-batch", `a fetched batch is broken: ${end.reason}`, this.#state.end);
-    const headers: BatchHeader[] = [];
-    let next = this.#state.end;
-    let lastEpoch = this.#state.epochs.last;
-    for (const span of spans) {
-      const header = readBatchHeader(batches, span.position);
-      if (header.leaderEpoch > fetchEpoch) break;
-      if (!isIntact(batches, span.position, span.bytes)) throw new LogError("corrupt-batch", `the checksum of fetched batch ${header.baseOffset} disagrees`, header.baseOffset);
-      if (header.baseOffset !== next || header.lastOffsetDelta < 0) throw new LogError("not-contiguous", `batch ${header.baseOffset} does not follow ${next}`, header.baseOffset);
-      if (header.leaderEpoch < lastEpoch) throw new LogError("not-contiguous", `epoch ${header.leaderEpoch} of batch ${header.baseOffset} follows ${lastEpoch}`, header.baseOffset);
-      lastEpoch = header.leaderEpoch;
-      next = header.lastOffset + 1;
-      headers.push(header);
-    }
-    return headers;
   }
 
   beginEpoch(epoch: Epoch): void {

@@ -14,20 +14,21 @@ import type { World } from "../world/world.js";
 import { BufferPool } from "./buffer-pool.js";
 import { HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, decodeCheckpoint, encodeCheckpoint } from "./checkpoints.js";
 import { Coalesced } from "./coalesced.js";
+import { LogDirectoryRefused, parentOf, settleMeta, spreadSyncFailure, takeCleanShutdown } from "./directory-start.js";
 import { DiskLog } from "./disk-log.js";
 import { FilePool } from "./file-pool.js";
 import { IndexFiles } from "./index-files.js";
-import { readMetaProperties, writeMetaProperties, type MetaProperties } from "./meta-properties.js";
-import { PARTITION_METADATA, SYNC_FAILED, asideName, decodePartitionMetadata, encodePartitionMetadata, folderName, isDeleted, isStray, parseFolderName } from "./names.js";
+import { writeMetaProperties, type MetaProperties } from "./meta-properties.js";
+import { CLEAN_SHUTDOWN, PARTITION_METADATA, SYNC_FAILED, asideName, decodePartitionMetadata, encodePartitionMetadata, folderName, isDeleted, isStray, parseFolderName } from "./names.js";
 import type { LogDirectory, LogSettings, PartitionLog } from "./partition-log.js";
 import { recoverLog } from "./recovery.js";
 import { HeaderWalk } from "./scan.js";
 import type { CheckpointedLog, LogServices } from "./services.js";
 import { readSmallFile } from "./small-file.js";
 import { FileSyncScheduler, type SyncScheduler } from "./sync-scheduler.js";
+import { Turns } from "./turns.js";
 
 const LOCK = ".lock";
-const CLEAN_SHUTDOWN = ".kafka_cleanshutdown";
 const BOOT_ID = "boot-id";
 
 export interface LogDirectoryOptions {
@@ -42,10 +43,6 @@ export interface LogDirectoryOptions {
   readonly indexCacheMaxBytes?: number;
   readonly readBuffersMaxBytes?: number;
   readonly syncs?: SyncScheduler; // a shared journal could stand here
-}
-
-export class LogDirectoryRefused extends Error {
-  override readonly name = "LogDirectoryRefused";
 }
 
 /** @throws LogDirectoryRefused when somebody else has it, or when it belongs to another cluster or node */
@@ -362,76 +359,5 @@ export class DiskLogDirectory implements LogDirectory {
       // The disk is failing: what can be left is left.
     }
     this.#world.halt(`fdatasync failed on ${file}`, cause);
-  }
-}
-
-function parentOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash < 0 ? "." : path.slice(0, slash) || "/";
-}
-
-async function settleMeta(world: World, options: LogDirectoryOptions): Promise<MetaProperties> {
-  const { path, nodeId, clusterId } = options;
-  const found = await readMetaProperties(world.disk, path);
-  if (found === null) {
-    const meta = { clusterId, nodeId, directoryId: world.random.uuid() };
-    await writeMetaProperties(world.disk, path, meta);
-    return meta;
-  }
-  if (found.nodeId !== nodeId) throw new LogDirectoryRefused(`${path} belongs to node ${found.nodeId}, this is node ${nodeId}: use another directory or that node.id`);
-  if (clusterId !== null && found.clusterId !== null && found.clusterId !== clusterId) {
-    throw new LogDirectoryRefused(`${path} belongs to cluster ${found.clusterId}, this node is in cluster ${clusterId}: use another directory`);
-  }
-  if (found.clusterId !== null || clusterId === null) return found;
-  const meta = { ...found, clusterId };
-  await writeMetaProperties(world.disk, path, meta);
-  return meta;
-}
-
-/** The broker epoch of a clean stop, or null. The mark is gone, durably, before anything is opened. */
-async function takeCleanShutdown(world: World, path: string): Promise<bigint | null> {
-  const bytes = await world.disk.readFile(`${path}/${CLEAN_SHUTDOWN}`);
-  if (bytes === null) return null;
-  await world.disk.unlink(`${path}/${CLEAN_SHUTDOWN}`);
-  await world.disk.syncDirectory(path);
-  const match = /"brokerEpoch"\s*:\s*(-?\d+)/.exec(Buffer.from(bytes).toString("utf8"));
-  return match?.[1] === undefined ? -1n : BigInt(match[1]);
-}
-
-/** Hands the marker of a failed sync on to every log: each keeps it until it has discarded what cannot be trusted. */
-async function spreadSyncFailure(world: World, path: string): Promise<void> {
-  const { disk } = world;
-  if (!(await disk.exists(`${path}/${SYNC_FAILED}`))) return;
-  for (const entry of await disk.list(path)) {
-    if (entry.kind !== "directory" || parseFolderName(entry.name) === null) continue;
-    const marker = disk.open(`${path}/${entry.name}/${SYNC_FAILED}`, { create: true });
-    await marker.sync();
-    marker.close();
-    await disk.syncDirectory(`${path}/${entry.name}`);
-  }
-  await disk.unlink(`${path}/${SYNC_FAILED}`);
-  await disk.syncDirectory(path);
-}
-
-/** At most so many run at once; the others wait in order. */
-class Turns {
-  readonly #limit: number;
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running++;
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
-    }
   }
 }

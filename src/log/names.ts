@@ -2,6 +2,8 @@
 
 export const PARTITION_METADATA = "partition.metadata";
 export const EPOCH_CHECKPOINT = "leader-epoch-checkpoint";
+/** Written by a clean stop, taken away at the next start. */
+export const CLEAN_SHUTDOWN = ".kafka_cleanshutdown";
 /** Ours: this log was in a directory whose fdatasync failed; what lies above its checkpoint cannot be trusted. */
 export const SYNC_FAILED = "sync-failed";
 /** Ours: recovery lost something that may have been acknowledged, and nothing was appended since. */

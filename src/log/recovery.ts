@@ -21,6 +21,7 @@ import { Producers } from "./producers.js";
 import { loadSnapshot, resumeSegment } from "./rebuild.js";
 import { findIntactBatch, scanBatches, type HeaderWalk, type ScanEnd } from "./scan.js";
 import { Segment } from "./segment.js";
+import { copyAside, unusedName } from "./set-aside.js";
 import { readSmallFile } from "./small-file.js";
 import { decodeAborted, encodeAborted, readMarker, type AbortedTransaction } from "./transactions.js";
 
@@ -259,44 +260,17 @@ class Recovery {
   async #applyCuts(rebuilt: Rebuilt): Promise<void> {
     const { disk } = this.#tools;
     for (const { segment, size, damaged } of rebuilt.cuts) {
-      if (damaged && size > segment.bytes) await this.#copyAside(segment, size);
+      if (damaged && size > segment.bytes) await copyAside(this.#tools, `${this.#options.folder}/${segmentName(this.#end, "damaged")}`, { file: segment.file, from: segment.bytes, to: size });
       for (const { segment: gone, damaged: keep } of rebuilt.gone.reverse()) {
         const name = `${this.#options.folder}/${segmentName(gone.base, "log")}`;
         gone.file.retire();
-        if (keep) await disk.rename(name, await this.#unused(`${name}.damaged`));
+        if (keep) await disk.rename(name, await unusedName(disk, `${name}.damaged`));
         await this.#removeSegmentFiles(gone.base);
       }
       if (size > segment.bytes) segment.file.truncate(segment.bytes);
       this.#folderChanged = true;
     }
     this.#aborted = this.#aborted.filter((entry) => entry.lastOffset < this.#end);
-  }
-
-  async #copyAside(segment: Segment, size: number): Promise<void> {
-    const { disk, buffers } = this.#tools;
-    const path = await this.#unused(`${this.#options.folder}/${segmentName(this.#end, "damaged")}`);
-    const copy = disk.open(`${path}.tmp`, { create: true });
-    const buffer = buffers.take(1 << 20);
-    try {
-      copy.truncate(0);
-      for (let at = segment.bytes; at < size; ) {
-        const count = await segment.file.read(at, buffer.subarray(0, Math.min(buffer.length, size - at)));
-        if (count === 0) break;
-        copy.writeAt(at - segment.bytes, [buffer.subarray(0, count)]);
-        at += count;
-      }
-      await copy.sync();
-    } finally {
-      copy.close();
-      buffers.give(buffer);
-    }
-    await disk.rename(`${path}.tmp`, path);
-    await disk.syncDirectory(this.#options.folder);
-  }
-
-  async #unused(path: string): Promise<string> {
-    if (!(await this.#tools.disk.exists(path))) return path;
-    for (let i = 1; ; i++) if (!(await this.#tools.disk.exists(`${path}.${i}`))) return `${path}.${i}`;
   }
 
   #sealAsFound(segment: Segment, next: number): void {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { epoch, nodeId, offset, uuid } from "../../src/base/ids.js";
-import { LogDirectoryRefused } from "../../src/log/log-directory.js";
+import { LogDirectoryRefused } from "../../src/log/directory-start.js";
 import { hostMaking } from "../host/making.js";
 import { openLogDirectory } from "../../src/log/log-directory.js";
 import { MemoryDisk } from "./memory-disk.js";
