@@ -1,12 +1,21 @@
-/** CreateTopics, Kafka protocol key 19. */
-import { array, bool, defaults, int16, int32, int8, nullable, request, response, since, string, struct, tagged, uuid, type Infer } from "../schema.js";
+/**
+ * CreateTopics, Kafka protocol key 19. Creates topics.
+ *
+ *   v2  throttle time (the least that is answered)
+ *   v3  throttling after the answer
+ *   v4  -1 for the defaults of partitions and replication (KIP-464)
+ *   v5  flexible; the settings in the answer (KIP-525)
+ *   v6  THROTTLING_QUOTA_EXCEEDED (KIP-599)
+ *   v7  topic ids in the answer
+ */
+import { array, bool, defaults, ignorable, int16, int32, int8, nullable, request, response, since, string, struct, tagged, uuid, type Infer } from "../schema.js";
 
 export const CreateTopicsRequest = request({ key: 19, versions: [2, 7], flexibleSince: 5 }, {
   topics: array(struct({
     name: string(),
-    numPartitions: int32(),
-    replicationFactor: int16(),
-    assignments: array(struct({
+    numPartitions: int32(), // -1: the default, or by the assignments
+    replicationFactor: int16(), // likewise
+    assignments: array(struct({ // chosen by hand; empty: the controller chooses
       partitionIndex: int32(),
       brokerIds: array(int32()),
     })),
@@ -24,19 +33,19 @@ export const CreateTopicsResponse = response({ key: 19, versions: [2, 7], flexib
   throttleTimeMs: int32(),
   topics: array(struct({
     name: string(),
-    topicId: since(7, uuid()),
+    topicId: ignorable(since(7, uuid())),
     errorCode: int16(),
     errorMessage: nullable(string()),
-    topicConfigErrorCode: since(5, tagged(0, int16())),
-    numPartitions: since(5, defaults(-1, int32())),
-    replicationFactor: since(5, defaults(-1, int16())),
-    configs: since(5, nullable(array(struct({
-      name: since(5, string()),
-      value: since(5, nullable(string())),
-      readOnly: since(5, bool()),
-      configSource: since(5, defaults(-1, int8())),
-      isSensitive: since(5, bool()),
-    })))),
+    topicConfigErrorCode: ignorable(since(5, tagged(0, int16()))), // why the settings are not shown
+    numPartitions: ignorable(since(5, defaults(-1, int32()))),
+    replicationFactor: ignorable(since(5, defaults(-1, int16()))),
+    configs: ignorable(since(5, nullable(array(struct({
+      name: string(),
+      value: nullable(string()),
+      readOnly: bool(),
+      configSource: defaults(-1, int8()), // as in DescribeConfigs
+      isSensitive: bool(),
+    }))))),
   })),
 });
 export type CreateTopicsResponse = Infer<typeof CreateTopicsResponse>;

@@ -1,4 +1,9 @@
-/** DeleteRecords, Kafka protocol key 21. */
+/**
+ * DeleteRecords, Kafka protocol key 21. Moves the start of logs up.
+ *
+ *   v1  throttling after the answer
+ *   v2  flexible
+ */
 import { array, int16, int32, int64, request, response, string, struct, type Infer } from "../schema.js";
 
 export const DeleteRecordsRequest = request({ key: 21, versions: [0, 2], flexibleSince: 2 }, {
@@ -6,7 +11,7 @@ export const DeleteRecordsRequest = request({ key: 21, versions: [0, 2], flexibl
     name: string(),
     partitions: array(struct({
       partitionIndex: int32(),
-      offset: int64(),
+      offset: int64(), // -1: the high watermark
     })),
   })),
   timeoutMs: int32(),

@@ -1,4 +1,9 @@
-/** AlterConfigs, Kafka protocol key 33. */
+/**
+ * AlterConfigs, Kafka protocol key 33. Replaces all settings of a resource; IncrementalAlterConfigs came after it.
+ *
+ *   v1  throttling after the answer
+ *   v2  flexible
+ */
 import { array, bool, int16, int32, int8, nullable, request, response, string, struct, type Infer } from "../schema.js";
 
 export const AlterConfigsRequest = request({ key: 33, versions: [0, 2], flexibleSince: 2 }, {
@@ -7,7 +12,7 @@ export const AlterConfigsRequest = request({ key: 33, versions: [0, 2], flexible
     resourceName: string(),
     configs: array(struct({
       name: string(),
-      value: nullable(string()),
+      value: nullable(string()), // null: the default
     })),
   })),
   validateOnly: bool(),

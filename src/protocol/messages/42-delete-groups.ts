@@ -1,4 +1,9 @@
-/** DeleteGroups, Kafka protocol key 42. */
+/**
+ * DeleteGroups, Kafka protocol key 42. Deletes groups that have no members.
+ *
+ *   v1  throttling after the answer
+ *   v2  flexible
+ */
 import { array, int16, int32, request, response, string, struct, type Infer } from "../schema.js";
 
 export const DeleteGroupsRequest = request({ key: 42, versions: [0, 2], flexibleSince: 2 }, {

@@ -1,9 +1,14 @@
-/** ElectLeaders, Kafka protocol key 43. */
+/**
+ * ElectLeaders, Kafka protocol key 43. Elects leaders: the preferred ones, or unclean ones (KIP-183, KIP-460).
+ *
+ *   v1  unclean elections; an error for the whole answer
+ *   v2  flexible
+ */
 import { array, defaults, int16, int32, int8, nullable, request, response, since, string, struct, type Infer } from "../schema.js";
 
 export const ElectLeadersRequest = request({ key: 43, versions: [0, 2], flexibleSince: 2 }, {
-  electionType: since(1, int8()),
-  topicPartitions: nullable(array(struct({
+  electionType: since(1, int8()), // 0: preferred, 1: unclean
+  topicPartitions: nullable(array(struct({ // null: all
     topic: string(),
     partitions: array(int32()),
   }))),

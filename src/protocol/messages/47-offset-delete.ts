@@ -1,4 +1,6 @@
-/** OffsetDelete, Kafka protocol key 47. */
+/**
+ * OffsetDelete, Kafka protocol key 47. Forgets a group's offsets of partitions that it does not read any more (KIP-496).
+ */
 import { array, int16, int32, request, response, string, struct, type Infer } from "../schema.js";
 
 export const OffsetDeleteRequest = request({ key: 47, versions: [0, 0], flexibleSince: null }, {
