@@ -4,7 +4,8 @@ import { CodecError } from "./codec-error.js";
 
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50; // and the fifteen after it
-const BLOCK_MAX_BYTES = 128 * 1024;
+/** No block gives more. */
+export const BLOCK_MAX_BYTES = 128 * 1024;
 
 export interface ZstdFrame {
   /** Where it begins and ends. */

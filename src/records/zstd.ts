@@ -8,13 +8,13 @@ import * as zlib from "node:zlib";
 import { asBuffer } from "./batch.js";
 import { CodecError } from "./codec-error.js";
 import { lazy } from "./lazy.js";
-import { zstdFrames, type ZstdFrame } from "./zstd-frames.js";
+import { BLOCK_MAX_BYTES, zstdFrames, type ZstdFrame } from "./zstd-frames.js";
 
 export interface Zstd {
   compress(bytes: Buffer): Uint8Array;
   /**
    * One frame.
-   * @param bound what it may give, and the most it can: its own size where it tells one
+   * @param bound room for all that it holds; what it may give where `stops`
    * @throws whatever it likes; a RangeError where it stopped at the bound
    */
   decompress(frame: Buffer, bound: number): Uint8Array;
@@ -62,7 +62,7 @@ export function zstdDecompress(bytes: Uint8Array, maxBytes: number, zstd: Zstd =
   const frames = zstdFrames(bytes);
   const least = frames.reduce((sum, frame) => sum + (frame.claimed ?? 0), 0);
   const most = frames.reduce((sum, frame) => sum + (frame.claimed ?? frame.most), 0);
-  if (least > maxBytes || (most > maxBytes && !zstd.stops)) throw tooLarge(maxBytes);
+  if (least > maxBytes || (most > maxBytes + BLOCK_MAX_BYTES && !zstd.stops)) throw tooLarge(maxBytes); // a last block need not be full
   const out: Uint8Array[] = [];
   let total = 0;
   for (const frame of frames) {
@@ -75,7 +75,7 @@ export function zstdDecompress(bytes: Uint8Array, maxBytes: number, zstd: Zstd =
 }
 
 function decodeFrame(bytes: Buffer, frame: ZstdFrame, left: number, zstd: Zstd): Uint8Array {
-  const bound = Math.min(left, frame.claimed ?? frame.most);
+  const bound = zstd.stops ? Math.min(left, frame.claimed ?? left) : (frame.claimed ?? frame.most);
   try {
     const plain = zstd.decompress(bytes, bound);
     if (frame.claimed !== null && plain.length !== frame.claimed) throw new Error("the frame tells another size than it holds");
