@@ -1,9 +1,9 @@
 /** One node as one process: the broker on the main thread, the controller on its own, metrics and health beside them. */
-import { join } from "node:path";
+
 import { serveHttp, type HttpServer } from "../host/http.js";
 import { openLog, type LogLevel } from "../host/logger.js";
 import type { MetricSnapshot } from "../host/meter.js";
-import { exit, onParentGone, onStopSignal, onStray, tellParent, uptimeMs } from "../host/process.js";
+import { besides, deadline, exit, onParentGone, onStopSignal, onStray, tellParent, uptimeMs } from "../host/process.js";
 import { PortCarrier } from "../host/rpc-port.js";
 import { RpcHub } from "../host/rpc-hub.js";
 import { startThread, type RoleThread } from "../host/thread.js";
@@ -28,7 +28,7 @@ export async function runNode(settings: Settings, level: LogLevel, warnings: rea
 
   let thread: RoleThread | null = null;
   if (config.roles.controller) {
-    thread = await startThread({ module: join(__dirname, "controller-thread.js"), name: "controller", data: { given: settings.given(), level } });
+    thread = await startThread({ module: besides(__dirname, "controller-thread.js"), name: "controller", data: { given: settings.given(), level } });
     thread.onTold((fact) => fail("the controller has halted", fact));
     thread.onExit((cause) => {
       if (!stopping) fail("the controller's thread has ended", cause);
@@ -61,7 +61,7 @@ export async function runNode(settings: Settings, level: LogLevel, warnings: rea
     if (stopping) return exit(1, log); // asked twice: at once
     stopping = true;
     lines.info({ why }, "stopping");
-    const late = setTimeoutOf(() => fail("the stop took too long", null));
+    const late = deadline(CLOSE_MAX_MS, () => fail("the stop took too long", null));
     void close(broker, thread, hub, http).then(
       () => {
         late();
@@ -72,12 +72,6 @@ export async function runNode(settings: Settings, level: LogLevel, warnings: rea
   };
   onStopSignal((signal) => void stop(signal));
   onParentGone(() => void stop("the process that started this one has gone"));
-}
-
-function setTimeoutOf(fn: () => void): () => void {
-  const timer = setTimeout(fn, CLOSE_MAX_MS);
-  timer.unref();
-  return () => clearTimeout(timer);
 }
 
 async function close(broker: BrokerRole | null, thread: RoleThread | null, hub: RpcHub | null, http: HttpServer | null): Promise<void> {

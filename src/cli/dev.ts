@@ -1,8 +1,8 @@
 /** `kontiki dev`: a cluster on this machine, one process a node, and a line for each thing that happens. */
-import { join } from "node:path";
+
 import { startNodeProcess, type Child } from "../host/child.js";
 import { isPortFree } from "../host/free-ports.js";
-import { absolutePath, exit, onStopSignal, print, uptimeMs } from "../host/process.js";
+import { absolutePath, besides, exit, onStopSignal, print, uptimeMs } from "../host/process.js";
 import { listFolder, makeTemporaryFolder, removeFolder } from "../host/temporary.js";
 import { nodeSettings } from "../app/dev-settings.js";
 import { CliError } from "./kafka-client.js";
@@ -37,7 +37,7 @@ export async function runDev(options: DevOptions): Promise<void> {
   const left = new Set<number>();
   for (let index = 0; index < nodes; index++) {
     const environment = Object.fromEntries([...nodeSettings({ index, count: nodes, ports, controllerPorts, data })].map(([name, value]) => [`KAFKA_${name.toUpperCase().replaceAll(".", "_")}`, value]));
-    const child = startNodeProcess({ script: join(__dirname, "..", "main.js"), arguments: ["node"], environment });
+    const child = startNodeProcess({ script: besides(__dirname, "../main.js"), arguments: ["node"], environment });
     const id = index + 1;
     left.add(id);
     child.onLine((line) => tell(id, line, ready.size === nodes));
@@ -83,7 +83,7 @@ Ctrl-C stops it.
 }
 
 /** The events that a person wants to see; everything else is in the nodes' own lines. */
-const EVENTS = new Set(["elected: active controller", "broker joined", "broker fenced", "broker unfenced", "isr shrank", "isr grew", "topic created", "topic deleted", "broker is stopping: its leaders have moved", "halted", "the node stops", "founded the cluster"]);
+const EVENTS: ReadonlySet<string> = new Set(["elected: active controller", "broker joined", "broker fenced", "broker unfenced", "isr shrank", "isr grew", "topic created", "topic deleted", "broker is stopping: its leaders have moved", "halted", "the node stops", "founded the cluster"]);
 
 function tell(node: number, line: string, quiet: boolean): void {
   let event: { readonly [name: string]: unknown };

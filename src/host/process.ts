@@ -84,3 +84,15 @@ export function exit(code: number, log?: LogSink): never {
 export function exitCode(code: number): void {
   process.exitCode = code;
 }
+
+/** Calls back unless it is cancelled in time; keeps no process alive. */
+export function deadline(ms: number, late: () => void): () => void {
+  const timer = setTimeout(late, ms);
+  timer.unref();
+  return () => clearTimeout(timer);
+}
+
+/** A compiled module of ours, by its place relative to another's folder. */
+export function besides(folder: string, relative: string): string {
+  return path.resolve(folder, relative);
+}

@@ -10,7 +10,7 @@ const EARLIEST_LOCAL = -4n;
 const LATEST_TIERED = -5n;
 const EARLIEST_PENDING_UPLOAD = -6n;
 /** The version that brought each special timestamp. */
-const SINCE = new Map([
+const SINCE: ReadonlyMap<bigint, number> = new Map([
   [MAX_TIMESTAMP, 7],
   [EARLIEST_LOCAL, 8],
   [LATEST_TIERED, 9],

@@ -12,7 +12,7 @@ export interface Finder {
 }
 
 /** Internal topics take writes from coordinators and from Kafka's own admin tool only. */
-const INTERNAL = new Set(["__consumer_offsets", "__transaction_state", "__share_group_state"]);
+const INTERNAL: ReadonlySet<string> = new Set(["__consumer_offsets", "__transaction_state", "__share_group_state"]);
 const ADMIN_CLIENT = "__admin_client";
 
 type Pending = { readonly outcome: ProduceOutcome; readonly wait: { readonly replica: Replica; readonly epoch: number; readonly end: number } | null };

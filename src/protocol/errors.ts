@@ -140,7 +140,7 @@ export const ERROR_CODES = {
 export type ErrorName = keyof typeof ERROR_CODES;
 export type ErrorCode = (typeof ERROR_CODES)[ErrorName];
 
-const names = new Map<number, ErrorName>(Object.entries(ERROR_CODES).map(([name, code]) => [code, name as ErrorName]));
+const names: ReadonlyMap<number, ErrorName> = new Map(Object.entries(ERROR_CODES).map(([name, code]) => [code, name as ErrorName]));
 
 /** The name of a code; UNKNOWN_SERVER_ERROR for one that Kafka 4.3 does not have. */
 export function errorName(code: number): ErrorName {
