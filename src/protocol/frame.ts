@@ -26,7 +26,7 @@ export function isFlexible(apiKey: number, version: number): boolean {
   return version >= (flexibleSince.get(apiKey) ?? Infinity);
 }
 
-/** @throws ProtocolError */
+/** @param frame  without its length. @throws ProtocolError */
 export function decodeRequestHeader(frame: Uint8Array): RequestHeader {
   const reader = new Reader(frame);
   const apiKey = reader.int16();
@@ -34,14 +34,15 @@ export function decodeRequestHeader(frame: Uint8Array): RequestHeader {
   const correlationId = reader.int32();
   const length = reader.int16();
   const clientId = length < 0 ? null : reader.text(length);
-  // An ApiVersions request of a version that we do not know still has header 2: the answer depends on nothing else in it.
+  // Versions above those that we know count as flexible: an ApiVersions request of any of them is answered if it has header 2 (KIP-511).
   if (isFlexible(apiKey, apiVersion)) skipTags(reader);
   return { apiKey, apiVersion, correlationId, clientId, bytes: reader.position };
 }
 
+/** Header tags mean nothing yet. Kafka takes a count of 2^32 - 1 for none; here it is a count that cannot be true. */
 export function skipTags(reader: Reader): void {
   const count = reader.uvarint();
-  if (count * 2 > reader.remaining) throw new ProtocolError(`${count} tagged fields cannot fit into ${reader.remaining} bytes`);
+  reader.judgeCount(count, 2, true);
   for (let i = 0; i < count; i++) {
     reader.uvarint();
     reader.take(reader.uvarint());
@@ -58,18 +59,14 @@ export function encodeResponseFrame(apiKey: number, version: number, correlation
   return [head, ...body.parts];
 }
 
-/** The client's side. */
+/** Length, header and body of a question: the client's side. @throws UnsupportedError for what this version cannot carry */
 export function encodeRequestFrame<T, In>(message: Message<T, In>, version: number, options: { readonly correlationId: number; readonly clientId: string | null }, value: In): readonly Uint8Array[] {
   const writer = new Writer();
   writer.int16(message.key);
   writer.int16(version);
   writer.int32(options.correlationId);
   if (options.clientId === null) writer.int16(-1);
-  else {
-    const bytes = Buffer.byteLength(options.clientId, "utf8");
-    writer.int16(bytes);
-    writer.text(options.clientId, bytes);
-  }
+  else writer.string(options.clientId); // short also in header 2
   if (message.isFlexible(version)) writer.uvarint(0);
   message.write(writer, value, version);
   const encoded = writer.finish();
@@ -78,9 +75,9 @@ export function encodeRequestFrame<T, In>(message: Message<T, In>, version: numb
   return [head, ...encoded.parts];
 }
 
-/** @throws ProtocolError */
+/** @param frame  without its length. @throws ProtocolError */
 export function decodeResponse<T, In>(message: Message<T, In>, version: number, frame: Uint8Array): { readonly correlationId: number; readonly body: T } {
-  const reader = new Reader(frame);
+  const reader = new Reader(frame, Infinity); // we chose whom to ask, and a big cluster has big answers
   const correlationId = reader.int32();
   if (message.isFlexible(version) && message.key !== API_VERSIONS) skipTags(reader);
   return { correlationId, body: message.read(reader, version) };
@@ -88,7 +85,7 @@ export function decodeResponse<T, In>(message: Message<T, In>, version: number, 
 
 /**
  * Cuts a byte stream into frames. Every frame is a buffer of its own that nobody changes afterwards.
- * The length is judged before any memory is taken, and memory is taken as bytes come.
+ * The length is judged before any memory is taken, and memory is taken as bytes come: never more than four times what is there, from 64 KiB on.
  */
 export class FrameSplitter {
   readonly #head = Buffer.alloc(4);
@@ -99,9 +96,11 @@ export class FrameSplitter {
 
   constructor(readonly maxBytes: number) {}
 
-  /** @returns frames that are complete now, without their length. @throws ProtocolError for a length that is refused */
-  push(chunk: Uint8Array): Uint8Array[] {
-    const frames: Uint8Array[] = [];
+  /**
+   * Takes a chunk and yields the frames that are complete now, without their length; to be run to its end before the next chunk.
+   * @throws ProtocolError for a length that is refused, after the frames before it were yielded
+   */
+  *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
     let at = 0;
     while (at < chunk.length) {
       if (this.#body === null) {
@@ -109,30 +108,41 @@ export class FrameSplitter {
         this.#head.set(chunk.subarray(at, at + count), this.#headBytes);
         this.#headBytes += count;
         at += count;
-        if (this.#headBytes < 4) break;
-        this.#size = this.#head.readInt32BE(0);
-        if (this.#size <= 0 || this.#size > this.maxBytes) throw new ProtocolError(`a frame of ${this.#size} bytes; the limit is ${this.maxBytes}, see socket.request.max.bytes`);
-        this.#body = Buffer.allocUnsafeSlow(Math.min(this.#size, Math.max(GROW_FIRST_BYTES, chunk.length - at)));
-        this.#filled = 0;
+        if (this.#headBytes < 4) return;
+        this.#begin(this.#head.readInt32BE(0), chunk.length - at);
       }
       const count = Math.min(this.#size - this.#filled, chunk.length - at);
-      this.#grow(this.#filled + count);
-      this.#body.set(chunk.subarray(at, at + count), this.#filled);
-      this.#filled += count;
+      this.#add(chunk.subarray(at, at + count));
       at += count;
-      if (this.#filled === this.#size) {
-        frames.push(this.#body);
-        this.#body = null;
-        this.#headBytes = 0;
-      }
+      const frame = this.#finished();
+      if (frame !== null) yield frame;
     }
-    return frames;
   }
 
-  #grow(needed: number): void {
-    if (this.#body === null || needed <= this.#body.length) return;
-    const next = Buffer.allocUnsafeSlow(Math.min(this.#size, Math.max(needed, this.#body.length * 4)));
-    this.#body.copy(next, 0, 0, this.#filled);
-    this.#body = next;
+  #begin(size: number, known: number): void {
+    if (size <= 0 || size > this.maxBytes) throw new ProtocolError(`a frame of ${size} bytes; from 1 to ${this.maxBytes} are allowed, see socket.request.max.bytes`);
+    this.#size = size;
+    this.#body = Buffer.allocUnsafeSlow(Math.min(size, Math.max(GROW_FIRST_BYTES, known)));
+    this.#filled = 0;
+  }
+
+  #add(bytes: Uint8Array): void {
+    if (this.#body === null) return;
+    const needed = this.#filled + bytes.length;
+    if (needed > this.#body.length) {
+      const next = Buffer.allocUnsafeSlow(Math.min(this.#size, Math.max(needed, this.#body.length * 4)));
+      this.#body.copy(next, 0, 0, this.#filled);
+      this.#body = next;
+    }
+    this.#body.set(bytes, this.#filled);
+    this.#filled = needed;
+  }
+
+  #finished(): Uint8Array | null {
+    const body = this.#body;
+    if (body === null || this.#filled < this.#size) return null;
+    this.#body = null;
+    this.#headBytes = 0;
+    return body;
   }
 }
