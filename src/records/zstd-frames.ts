@@ -7,6 +7,9 @@ const SKIPPABLE = 0x184d2a50; // and the fifteen after it
 /** No block gives more. */
 export const BLOCK_MAX_BYTES = 128 * 1024;
 
+/** Kafka's reader has this limit too; decoders that work in one go have none of their own. */
+const WINDOW_MAX_BYTES = 128 * 1024 * 1024;
+
 export interface ZstdFrame {
   /** Where it begins and ends. */
   readonly at: number;
@@ -51,6 +54,7 @@ function readFrame(b: Buffer, start: number): ZstdFrame {
   need(b, at, sizeBytes);
   const claimed = readSize(b, at, sizeBytes);
   const window = single ? (claimed ?? 0) : windowBytes(b[start + 5] as number);
+  if (!single && window > WINDOW_MAX_BYTES) throw new CodecError("corrupt", "a zstd window too large to hold");
   const blockMax = Math.min(BLOCK_MAX_BYTES, window);
   at += sizeBytes;
   let most = 0;

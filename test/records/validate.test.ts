@@ -271,7 +271,9 @@ describe("in another thread", () => {
       const sent = big(codec);
       expect(isHeavy(sent)).toBe(true);
       const there = await validateAnywhere(world(seen), Buffer.from(sent), rules(more));
-      expect(there).toEqual(validateProduce(Buffer.from(sent), rules(more)));
+      const here = validateProduce(Buffer.from(sent), rules(more));
+      const plain = (checked: Validated) => (checked.ok ? { ...checked, batch: toHex(checked.batch) } : checked);
+      expect(plain(there)).toEqual(plain(here));
       expect(seen).toEqual([VALIDATE_JOB]);
     }
   });
