@@ -119,6 +119,7 @@ export class Replica {
     if (this.#stricter !== null && this.highWatermark <= this.log.durableEnd) {
       this.rules = this.#stricter;
       this.#stricter = null;
+      if (this.log.durableEnd < this.log.end) this.log.requestSync(); // appended meanwhile, under the laxer rule
     }
     if (this.role.name === "leader") {
       advanceHighWatermark(this.role.view, this.countedEnd);

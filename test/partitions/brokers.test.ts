@@ -1,0 +1,174 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { HandCluster } from "./brokers.js";
+
+let cluster: HandCluster;
+afterEach(() => cluster.end());
+
+const RF3 = { replicas: [1, 2, 3], settings: { "min.insync.replicas": "2" } };
+
+describe("three brokers over TCP", () => {
+  test("an acknowledged batch is on the disk of every in-sync replica, and readers see it", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    const id = cluster.topic("t", RF3);
+    await cluster.until(() => cluster.state(1).role === "leader", "leads");
+    for (let i = 0; i < 20; i++) {
+      const outcome = await cluster.produce(1, id, [`a${i}`, `b${i}`]);
+      expect(outcome).toMatchObject({ error: "NONE", baseOffset: 2 * i });
+      for (const broker of [1, 2, 3]) expect(cluster.state(broker).durableEnd).toBeGreaterThanOrEqual(2 * i + 2);
+    }
+    expect((await cluster.consume(1, id)).length).toBe(40);
+    await cluster.until(() => cluster.state(2).highWatermark === 40 && cluster.state(3).highWatermark === 40, "followers learn the high watermark");
+  });
+
+  test("a dead leader's successor has everything acknowledged; the dead one comes back, follows, and joins the ISR", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    const id = cluster.topic("t", RF3);
+    await cluster.until(() => cluster.state(1).role === "leader", "leads");
+    for (let i = 0; i < 10; i++) expect((await cluster.produce(1, id, [`v${i}`])).error).toBe("NONE");
+    cluster.kill(1);
+    cluster.fence(1);
+    expect(cluster.partition(id).leader).toBe(2);
+    await cluster.until(() => cluster.state(2).role === "leader", "2 leads");
+    expect((await cluster.produce(2, id, ["after"])).error).toBe("NONE");
+    expect(await cluster.consume(2, id)).toEqual([...Array.from({ length: 10 }, (_, i) => `v${i}`), "after"]);
+    await cluster.start(1);
+    await cluster.until(() => cluster.partition(id).isr.length === 3, "1 is back in the ISR");
+    expect(cluster.state(1).end).toBe(11);
+    cluster.elect(id, 1);
+    await cluster.until(() => cluster.state(1).role === "leader", "1 leads again");
+    expect((await cluster.produce(1, id, ["again"])).error).toBe("NONE");
+  });
+
+  test("C6: a deposed leader cuts what was never acknowledged, by epoch, and takes no watermark before", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    const id = cluster.topic("t", RF3);
+    await cluster.until(() => cluster.state(1).role === "leader", "leads");
+    expect((await cluster.produce(1, id, ["kept"])).error).toBe("NONE");
+    // 1 is cut off from the feed and, as the others follow somebody else now, from its followers.
+    const old = cluster.broker(1);
+    old.coordination.hears = false;
+    cluster.fence(1);
+    await cluster.until(() => cluster.state(2).role === "leader" && cluster.state(3).epoch === 1, "2 leads");
+    const stale = cluster.produce(1, id, ["unacknowledged 1", "unacknowledged 2"]);
+    for (let i = 0; i < 3; i++) expect((await cluster.produce(2, id, [`new ${i}`])).error).toBe("NONE");
+    await cluster.until(() => cluster.state(1).durableEnd === 3, "the old leader has its own tail");
+    expect(cluster.state(1).highWatermark).toBe(1);
+    old.coordination.hears = true;
+    cluster.write([{ kind: "broker-changed", id: old.id, epoch: old.coordination.brokerEpoch ?? 0n, fenced: false, stopping: false }, { kind: "partitions-changed", topicId: id, rows: [{ ...cluster.partition(id), directories: null, unclean: false, partitionEpoch: cluster.partition(id).partitionEpoch + 1 }] }]);
+    expect((await stale).error).toBe("NOT_LEADER_OR_FOLLOWER");
+    await cluster.until(() => cluster.partition(id).isr.length === 3, "1 joined again");
+    cluster.elect(id, 1);
+    await cluster.until(() => cluster.state(1).role === "leader" && cluster.state(1).highWatermark === 4, "1 leads");
+    expect(await cluster.consume(1, id)).toEqual(["kept", "new 0", "new 1", "new 2"]);
+  });
+
+  test("below min.insync.replicas nothing is written with acks=all, and what waits is not acknowledged", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    const id = cluster.topic("t", RF3);
+    await cluster.until(() => cluster.state(1).role === "leader" && cluster.state(2).role === "follower" && cluster.state(3).role === "follower", "roles");
+    expect((await cluster.produce(1, id, ["a"])).error).toBe("NONE");
+    cluster.kill(2);
+    cluster.kill(3);
+    const waiting = cluster.produce(1, id, ["b"], { timeoutMs: 300 });
+    cluster.fence(2);
+    cluster.fence(3);
+    expect((await waiting).error).toBe("REQUEST_TIMED_OUT");
+    expect((await cluster.produce(1, id, ["c"])).error).toBe("NOT_ENOUGH_REPLICAS");
+    expect((await cluster.produce(1, id, ["d"], { acks: 1 })).error).toBe("NONE");
+    expect(await cluster.consume(1, id)).toEqual(["a"]);
+    await cluster.start(2);
+    await cluster.until(() => cluster.partition(id).isr.length === 2, "2 joins");
+    await cluster.until(() => cluster.state(1).highWatermark === 3, "the watermark moves on");
+  });
+
+  test("an answer of the controller that is lost does not let the watermark pass the member that joined", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    cluster.onAlterIsr = (outcomes) => Promise.resolve(outcomes.map(() => ({ ok: false, error: "REQUEST_TIMED_OUT" }) as const));
+    const id = cluster.topic("t", RF3);
+    await cluster.until(() => cluster.state(1).role === "leader", "leads");
+    expect((await cluster.produce(1, id, ["a"])).error).toBe("NONE");
+    cluster.kill(3);
+    cluster.fence(3);
+    expect((await cluster.produce(1, id, ["b"])).error).toBe("NONE");
+    await cluster.start(3);
+    await cluster.until(() => cluster.partition(id).isr.length === 3, "3 joins");
+    expect((await cluster.produce(1, id, ["c"])).error).toBe("NONE");
+    expect(cluster.state(3).durableEnd).toBe(3);
+  });
+
+  test("C24: a topic made again under its name holds nothing of the old one; a replica that was away sets the old folder aside", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    const old = cluster.topic("t", RF3);
+    await cluster.until(() => cluster.state(1).role === "leader", "leads");
+    expect((await cluster.produce(1, old, ["old"])).error).toBe("NONE");
+    cluster.kill(3);
+    cluster.fence(3);
+    cluster.write([{ kind: "topic-deleted", topicId: old }]);
+    await cluster.until(() => cluster.broker(1).manager.inspect().partitions.length === 0 && cluster.broker(2).manager.inspect().partitions.length === 0, "deleted");
+    const { directoryId } = cluster.broker(1).directory;
+    await cluster.start(3);
+    await cluster.until(() => cluster.broker(3).manager.inspect().partitions.length === 0, "3 knows nothing of it");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await cluster.broker(3).manager.describeDirectory()).strays.length).toBe(1);
+    const fresh = cluster.topic("t", RF3);
+    await cluster.until(() => [1, 2, 3].every((broker) => cluster.state(broker).epoch === 0), "made again");
+    expect((await cluster.produce(1, fresh, ["new"])).error).toBe("NONE");
+    expect(await cluster.consume(1, fresh)).toEqual(["new"]);
+    expect(cluster.state(3).end).toBe(1);
+    expect(directoryId).not.toBe("");
+  });
+
+  test("a replica far behind catches up over many fetches, and one below the leader's start begins there", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    const id = cluster.topic("t", RF3);
+    await cluster.until(() => cluster.state(1).role === "leader", "leads");
+    cluster.kill(3);
+    cluster.fence(3);
+    const value = "x".repeat(100_000);
+    for (let i = 0; i < 30; i++) expect((await cluster.produce(1, id, [value])).error).toBe("NONE");
+    const cut = await cluster.broker(1).manager.deleteRecords({ topicId: id, partition: 0 }, { before: 10n, timeoutMs: 5_000 });
+    expect(cut).toEqual({ error: "NONE", lowWatermark: 10n });
+    expect(cluster.state(2).start).toBe(10);
+    await cluster.start(3);
+    await cluster.until(() => cluster.partition(id).isr.length === 3, "3 joins");
+    expect(cluster.state(3)).toMatchObject({ start: 10, end: 30 });
+  });
+
+  test("a client that claims to be a replica is refused", async () => {
+    cluster = await HandCluster.make([1, 2]);
+    const id = cluster.topic("t", { replicas: [1, 2] });
+    await cluster.until(() => cluster.state(1).role === "leader", "leads");
+    const { fetches } = cluster.broker(1);
+    const connection = { listener: "PLAINTEXT", softwareName: "apache-kafka-java", softwareVersion: "4.3.1", onClose: () => () => undefined };
+    const request = { clusterId: null, replicaId: -1, replicaState: { replicaId: 2, replicaEpoch: cluster.broker(2).coordination.brokerEpoch ?? 0n }, maxWaitMs: 0, minBytes: 0, maxBytes: 1000, isolationLevel: 0, sessionId: 0, sessionEpoch: -1, topics: [{ topic: "", topicId: id, partitions: [{ partition: 0, currentLeaderEpoch: 0, fetchOffset: 0n, lastFetchedEpoch: -1, logStartOffset: 0n, partitionMaxBytes: 1000, replicaDirectoryId: id, highWatermark: 0n }] }], forgottenTopicsData: [], rackId: "" };
+    const answer = await fetches.fetch(request, { version: 17, clientId: "evil", connection });
+    expect(answer.body.errorCode).toBe(31);
+  });
+
+  test("lax topics: acknowledged means written on every in-sync replica; turning durable waits for the disk", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    const id = cluster.topic("t", { ...RF3, settings: { ...RF3.settings, "kontiki.acks.durable": "false" } });
+    await cluster.until(() => cluster.state(1).role === "leader", "leads");
+    for (let i = 0; i < 20; i++) expect((await cluster.produce(1, id, [`v${i}`])).error).toBe("NONE");
+    cluster.write([{ kind: "config-changed", type: "topic", name: "t", changes: [{ name: "kontiki.acks.durable", value: "true" }] }]);
+    for (let i = 20; i < 30; i++) expect((await cluster.produce(1, id, [`v${i}`])).error).toBe("NONE");
+    expect(cluster.state(2).durableEnd).toBe(30);
+  });
+
+  test("many partitions move between leaders again and again, and every log agrees", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    const id = cluster.topic("t", RF3);
+    await cluster.until(() => [1, 2, 3].every((broker) => cluster.state(broker).role !== "offline"), "roles");
+    let count = 0;
+    for (let round = 0; round < 30; round++) {
+      const leader = (round % 3) + 1;
+      cluster.elect(id, leader);
+      await cluster.until(() => cluster.state(leader).role === "leader", `${leader} leads`);
+      const outcomes = await Promise.all([0, 1, 2].map((i) => cluster.produce(leader, id, [`r${round}-${i}`])));
+      for (const outcome of outcomes) expect(outcome.error).toBe("NONE");
+      count += 3;
+    }
+    await cluster.until(() => [1, 2, 3].every((broker) => cluster.state(broker).end === count), "all hold all");
+    expect((await cluster.consume(3, id)).length).toBe(count);
+  });
+});
