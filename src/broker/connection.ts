@@ -118,7 +118,7 @@ export class ClientConnection {
       const outcome = handler.handle(this.services, frame.subarray(header.bytes), context, admit);
       if (outcome instanceof Promise) {
         const settled = outcome.then((answer) => {
-          this.#queue.answer(slot, handler.reply(answer, apiVersion, correlationId));
+          this.#queue.answer(slot, this.#replyOrDrop(() => handler.reply(answer, apiVersion, correlationId), header));
           this.#run();
         });
         this.services.world.own(settled, `answering api ${header.apiKey}`);
@@ -129,6 +129,17 @@ export class ClientConnection {
       if (!(error instanceof ProtocolError)) throw error;
       this.#refuse(error, header);
       if (slot.state !== "answered") this.#queue.answer(slot, DROP);
+    }
+  }
+
+  /** An answer that cannot be encoded costs its connection, never the node. */
+  #replyOrDrop(reply: () => Reply, header: RequestHeader | null): Reply {
+    try {
+      return reply();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.services.world.logger.error({ api: header?.apiKey, version: header?.apiVersion, detail: error.message }, "an answer cannot be encoded: connection closed");
+      return DROP;
     }
   }
 

@@ -4,6 +4,7 @@ import type { NodeId, Uuid } from "../base/ids.js";
 import type { AdminCommand, AdminReply } from "../coordination/admin.js";
 import type { BrokerRegistration, Coordination, IsrChange, IsrOutcome, QuorumDescription, Refusal, SessionState } from "../coordination/coordination.js";
 import type { ImageChanges, MetadataImage } from "../metadata/image.js";
+import { FEATURE_LEVEL } from "../metadata/records.js";
 import { checkSessionToken, sessionToken } from "../metadata/session-token.js";
 import type { RpcAddress } from "../world/rpc.js";
 import type { World } from "../world/world.js";
@@ -104,7 +105,7 @@ export class ControllerClient implements Coordination {
   }
 
   async #register(call: CallStream<Question, Reply>, at: NodeId, broker: BrokerRegistration): Promise<void> {
-    const reply = await call.ask({ kind: "register", broker: { ...broker, clusterId: this.image.clusterId, lost: this.#lost } }, ASK_MS);
+    const reply = await call.ask({ kind: "register", broker: { ...broker, clusterId: this.image.clusterId, lost: this.#lost, features: { min: 1, max: FEATURE_LEVEL } } }, ASK_MS);
     if (this.#call !== call) return;
     if (reply?.kind === "registered") {
       this.#attempt = 0;

@@ -195,11 +195,11 @@ export class ControllerService {
   async #heartbeat(session: Session, broker: NodeId, beat: Extract<Question, { kind: "heartbeat" }>): Promise<Reply> {
     this.#liveness.heard(broker);
     const known = this.machine.newest?.broker(broker);
-    for (const one of beat.ends) this.#noteEnd(broker, one);
+    for (const one of beat.ends) this.#noteEnd(broker, session.epoch, one);
     if (beat.stopping && known?.stopping === false && !known.fenced) {
-      return map(await this.machine.decide((image) => decideStopping(image, broker, this.#context)), ({ safe }) => {
+      return map(await this.machine.decide((image) => decideStopping(image, broker, this.#context)), () => {
         this.world.logger.info({ broker }, "broker is stopping: its leaders have moved");
-        return { kind: "heartbeat", fenced: false, safeToStop: safe };
+        return { kind: "heartbeat", fenced: false, safeToStop: true };
       });
     }
     if (known?.fenced === true && !beat.stopping && beat.applied >= session.epoch) {
@@ -211,10 +211,10 @@ export class ControllerService {
     return { kind: "heartbeat", fenced: known?.fenced ?? true, safeToStop: beat.stopping };
   }
 
-  #noteEnd(broker: NodeId, one: { readonly topicId: string; readonly partition: number; readonly lastEpoch: number; readonly end: number }): void {
+  #noteEnd(broker: NodeId, brokerEpoch: bigint, one: { readonly topicId: string; readonly partition: number; readonly lastEpoch: number; readonly end: number }): void {
     const key = `${one.topicId}/${one.partition}`;
     const ends = this.#ends.get(key) ?? new Map<NodeId, ReportedEnd>();
-    ends.set(broker, { lastEpoch: one.lastEpoch, end: one.end });
+    ends.set(broker, { lastEpoch: one.lastEpoch, end: one.end, brokerEpoch });
     this.#ends.set(key, ends);
     const recovery = this.machine.decide((image) => ({ records: recoverRecords(image, one.topicId as Parameters<typeof recoverRecords>[1], one.partition, ends), reply: null }));
     this.world.own(recovery, "electing where nobody is eligible");
@@ -239,7 +239,7 @@ export class ControllerService {
       case "create-topics":
         return decideCreateTopics(image, command, this.#context);
       case "delete-topics":
-        return decideDeleteTopics(image, command);
+        return decideDeleteTopics(image, command, this.#context);
       case "create-partitions":
         return decideCreatePartitions(image, command, this.#context);
       case "incremental-alter-configs":
@@ -266,7 +266,7 @@ export class ControllerService {
   #rebalanceLater(reign: number): void {
     this.world.clock.after(this.settings.number("leader.imbalance.check.interval.seconds") * 1000, () => {
       if (reign !== this.#reign || !this.#active) return;
-      if (this.settings.flag("auto.leader.rebalance.enable")) this.world.own(this.machine.decide((image) => ({ records: rebalanceRecords(image, REBALANCE_LIMIT), reply: null })), "moving leaders to their preferred replicas");
+      if (this.settings.flag("auto.leader.rebalance.enable")) this.world.own(this.machine.decide((image) => ({ records: rebalanceRecords(image, REBALANCE_LIMIT, this.#context), reply: null })), "moving leaders to their preferred replicas");
       this.#rebalanceLater(reign);
     });
   }

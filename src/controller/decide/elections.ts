@@ -3,16 +3,21 @@ import type { NodeId } from "../../base/ids.js";
 import type { AdminCommand, AdminReply, AdminResult } from "../../coordination/admin.js";
 import type { ClusterImage } from "../../metadata/cluster-image.js";
 import type { PartitionImage } from "../../metadata/image.js";
+import type { RowFacts } from "../../metadata/partition-columns.js";
 import type { MetadataRecord, PartitionChange } from "../../metadata/records.js";
 import { isAlive, minIsrOf, type DecideContext, type Decision } from "./context.js";
-import { changed, elected } from "./partition-change.js";
+import { changed, changeEach, elected } from "./partition-change.js";
 
 export function decideElections(image: ClusterImage, command: Extract<AdminCommand, { kind: "elect-leaders" }>, context: DecideContext): Decision<AdminReply> {
   const records: MetadataRecord[] = [];
   const results: AdminResult[] = [];
   const all = command.partitions === null;
+  const seen = new Set<string>();
   const asked = command.partitions ?? [...image.topics()].flatMap((topic) => Array.from({ length: topic.partitionCount }, (_, partition) => ({ topic: topic.name, partition })));
   for (const one of asked) {
+    const key = `${one.topic}/${one.partition}`;
+    if (seen.has(key)) continue; // decided once: two changes of one partition would both start from the same epoch
+    seen.add(key);
     const topic = image.topic(one.topic);
     const p = topic?.partition(one.partition) ?? null;
     if (topic === null || p === null) {
@@ -41,35 +46,36 @@ function toAny(image: ClusterImage, p: PartitionImage, minIsr: number): Partitio
 }
 
 /** Leaders that can go back to their preferred replica, at most `limit` at a time. */
-export function rebalanceRecords(image: ClusterImage, limit: number): readonly MetadataRecord[] {
-  const records: MetadataRecord[] = [];
-  for (const topic of image.topics()) {
-    const rows: PartitionChange[] = [];
-    for (let index = 0; index < topic.partitionCount && records.length + rows.length < limit; index++) {
-      const p = topic.existing(index);
-      if (p.leader === null) continue;
-      const verdict = toPreferred(image, p);
-      if (typeof verdict !== "string") rows.push(verdict);
-    }
-    if (rows.length > 0) records.push({ kind: "partitions-changed", topicId: topic.id, rows });
-  }
-  return records;
+export function rebalanceRecords(image: ClusterImage, limit: number, context: DecideContext): readonly MetadataRecord[] {
+  // The preferred replica is the first of the row, so bit 0 of its ISR.
+  const movable = (row: RowFacts): boolean => row.leader >= 0 && row.leader !== row.preferred && (row.isrBits & 1) !== 0;
+  return changeEach(image, { broker: null, wanted: movable, limit }, context, (p) => {
+    const verdict = toPreferred(image, p);
+    return typeof verdict === "string" ? null : verdict;
+  });
 }
 
 export interface ReportedEnd {
+  /** Of the incarnation that reported: another one may have lost what this one had. */
+  readonly brokerEpoch: bigint;
   readonly lastEpoch: number;
   readonly end: number;
+}
+
+/** Nobody may lead and nobody is eligible. */
+export function waitsForEnds(p: PartitionImage): boolean {
+  return p.leader === null && p.isr.length === 0 && p.elr.length === 0;
 }
 
 /** Nobody is eligible: once every replica has said how far its log goes, the one with the largest (epoch, end) leads, never the first to return. */
 export function recoverRecords(image: ClusterImage, topicId: PartitionImage["topicId"], index: number, ends: ReadonlyMap<NodeId, ReportedEnd>): readonly MetadataRecord[] {
   const p = image.topicById(topicId)?.partition(index) ?? null;
-  if (p === null || p.leader !== null || p.isr.length > 0 || p.elr.length > 0) return [];
-  if (!p.replicas.every((id) => ends.has(id) && isAlive(image, id))) return [];
+  if (p === null || !waitsForEnds(p)) return [];
+  if (!p.replicas.every((id) => isAlive(image, id) && ends.get(id)?.brokerEpoch === image.broker(id)?.epoch)) return [];
   const best = [...p.replicas].sort((a, b) => {
     const [x, y] = [ends.get(a) as ReportedEnd, ends.get(b) as ReportedEnd];
     return y.lastEpoch - x.lastEpoch || y.end - x.end;
   })[0];
-  const row = best === undefined ? null : changed(p, { isr: [best], elr: [], lastKnownElr: [], leader: best, recovering: true });
+  const row = best === undefined ? null : changed(p, { isr: [best], elr: [], lastKnownElr: [], leader: best, recovering: true, unclean: true });
   return row === null ? [] : [{ kind: "partitions-changed", topicId, rows: [row] }];
 }

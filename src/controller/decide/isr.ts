@@ -23,7 +23,12 @@ export function decideIsr(image: ClusterImage, from: NodeId, asks: readonly IsrC
     if (ask.partitionEpoch > p.partitionEpoch) return refuse("NOT_CONTROLLER");
     const isr = ask.isr.map((one) => one.id);
     if (!isr.includes(from) || new Set(isr).size !== isr.length || !isr.every((id) => p.replicas.includes(id))) return refuse("INVALID_REQUEST");
-    const eligible = ask.isr.every((one) => p.isr.includes(one.id) || (isAlive(image, one.id) && image.broker(one.id)?.epoch === one.brokerEpoch));
+    // After an unclean election the leader is alone until it says that it has recovered (KIP-704).
+    if (p.recovering && !ask.recovered && isr.length > 1) return refuse("INVALID_REQUEST");
+    const eligible = ask.isr.every(({ id, brokerEpoch }) => {
+      const sameIncarnation = image.broker(id)?.epoch === brokerEpoch;
+      return p.isr.includes(id) ? sameIncarnation || brokerEpoch === -1n : sameIncarnation && isAlive(image, id);
+    });
     if (!eligible) return refuse("INELIGIBLE_REPLICA");
     const minIsr = minIsrOf(image, topic.name, p.replicas.length, context);
     const ordered = p.replicas.filter((id) => isr.includes(id));

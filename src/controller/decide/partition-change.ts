@@ -4,6 +4,8 @@ import type { ClusterImage } from "../../metadata/cluster-image.js";
 import type { PartitionImage } from "../../metadata/image.js";
 import type { MetadataRecord, PartitionChange } from "../../metadata/records.js";
 import type { Uuid } from "../../base/ids.js";
+import type { RowFacts } from "../../metadata/partition-columns.js";
+import { isUncleanAllowed, minIsrOf, type DecideContext } from "./context.js";
 
 export interface NextPartition {
   readonly isr: readonly NodeId[];
@@ -12,13 +14,15 @@ export interface NextPartition {
   readonly leader: NodeId | null;
   readonly recovering?: boolean;
   readonly unclean?: boolean;
+  /** One per replica, when one of them was given another directory. */
+  readonly directories?: readonly Uuid[];
 }
 
 /** The record of a change; null where nothing changes. The leader epoch rises exactly when the leader changes. */
 export function changed(p: PartitionImage, next: NextPartition): PartitionChange | null {
   const recovering = next.recovering ?? p.recovering;
-  const lastKnownElr = next.lastKnownElr ?? (next.leader === null ? p.lastKnownElr : []);
-  if (next.leader === p.leader && same(next.isr, p.isr) && same(next.elr, p.elr) && same(lastKnownElr, p.lastKnownElr) && recovering === p.recovering) return null;
+  const lastKnownElr = next.lastKnownElr ?? (next.isr.length + next.elr.length === 0 ? p.lastKnownElr : []);
+  if (next.directories === undefined && next.leader === p.leader && same(next.isr, p.isr) && same(next.elr, p.elr) && same(lastKnownElr, p.lastKnownElr) && recovering === p.recovering) return null;
   return {
     index: p.index,
     isr: next.isr,
@@ -28,7 +32,7 @@ export function changed(p: PartitionImage, next: NextPartition): PartitionChange
     leaderEpoch: next.leader === p.leader ? p.leaderEpoch : epoch(p.leaderEpoch + 1),
     partitionEpoch: p.partitionEpoch + 1,
     recovering,
-    directories: null,
+    directories: next.directories ?? null,
     unclean: next.unclean ?? false,
   };
 }
@@ -76,23 +80,37 @@ export function eligibleBeside(p: PartitionImage, isr: readonly NodeId[], minIsr
   return p.replicas.filter((id) => !isr.includes(id) && (p.isr.includes(id) || p.elr.includes(id)));
 }
 
-/** One record for each topic that has changes. */
-export function changeRecords(changes: ReadonlyMap<Uuid, readonly PartitionChange[]>): MetadataRecord[] {
-  return [...changes].filter(([, rows]) => rows.length > 0).map(([topicId, rows]) => ({ kind: "partitions-changed", topicId, rows }));
-}
-
-/** Decides over every partition that names `broker` among its replicas (all, for null). */
-export function changeEach(image: ClusterImage, broker: NodeId | null, decide: (p: PartitionImage, topic: string) => PartitionChange | null): MetadataRecord[] {
-  const changes = new Map<Uuid, PartitionChange[]>();
-  for (const topic of image.topics()) {
+/**
+ * Decides over every partition that `wanted` picks by its row alone, without making an object for the others: there may be a hundred thousand.
+ *
+ * @param broker whose place in the row `wanted` is told
+ */
+export function changeEach(
+  image: ClusterImage,
+  which: { readonly broker: NodeId | null; readonly wanted: (row: RowFacts) => boolean; readonly limit?: number },
+  context: DecideContext,
+  decide: (p: PartitionImage, rules: TopicRules) => PartitionChange | null,
+): MetadataRecord[] {
+  const records: MetadataRecord[] = [];
+  for (const { topic, indexes } of image.scan(which.broker, which.wanted, which.limit ?? Infinity)) {
+    const rules = topicRules(image, topic.name, context);
     const rows: PartitionChange[] = [];
-    for (let index = 0; index < topic.partitionCount; index++) {
-      const p = topic.existing(index);
-      if (broker !== null && !p.replicas.includes(broker)) continue;
-      const row = decide(p, topic.name);
+    for (const index of indexes) {
+      const row = decide(topic.existing(index), rules);
       if (row !== null) rows.push(row);
     }
-    if (rows.length > 0) changes.set(topic.id, rows);
+    if (rows.length > 0) records.push({ kind: "partitions-changed", topicId: topic.id, rows });
   }
-  return changeRecords(changes);
+  return records;
+}
+
+/** A topic's settings that elections look at, read once. */
+export interface TopicRules {
+  readonly minIsr: (replicas: number) => number;
+  readonly unclean: boolean;
+}
+
+export function topicRules(image: ClusterImage, topic: string, context: DecideContext): TopicRules {
+  const minIsr = minIsrOf(image, topic, Infinity, context);
+  return { minIsr: (replicas) => Math.min(minIsr, replicas), unclean: isUncleanAllowed(image, topic, context) };
 }

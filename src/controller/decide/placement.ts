@@ -21,7 +21,7 @@ export function place(brokers: readonly Placeable[], want: { readonly partitions
     const first = (start + index) % ring.length;
     for (let step = 0; chosen.length < want.replicas && step < ring.length; step++) {
       // Followers begin elsewhere in each lap, so that one broker's partitions do not all share the same followers.
-      const at = step === 0 ? first : (first + 1 + ((step - 1 + shift + lap) % (ring.length - 1))) % ring.length;
+      const at = step === 0 || ring.length === 1 ? first : (first + 1 + ((step - 1 + shift + lap) % (ring.length - 1))) % ring.length;
       const candidate = ring[at] as Placeable;
       const racks = new Set(chosen.map((one) => one.rack));
       const left = ring.filter((one) => !chosen.includes(one) && !racks.has(one.rack));

@@ -26,8 +26,10 @@ export function decideCreateTopics(image: ClusterImage, command: Command<"create
   const records: MetadataRecord[] = [];
   let now = image;
   let left = PARTITIONS_MAX;
+  const repeated = namedTwice(command.topics.map((topic) => topic.name));
   const results = command.topics.map((topic): AdminResult => {
     try {
+      if (repeated.has(topic.name)) throw new Refused("INVALID_REQUEST", "the request names this topic more than once");
       const made = createOne(now, topic, left, context);
       left -= made.rows.length;
       const next = replay(now, made.records, now.position + 1n);
@@ -60,7 +62,7 @@ function createOne(image: ClusterImage, topic: NewTopic, left: number, context: 
     return { name, value };
   });
   const assignments = topic.assignments.length > 0 ? manual(image, topic) : automatic(image, topic, left, context);
-  if (assignments.length > left) throw new Refused("INVALID_PARTITIONS", `more than ${PARTITIONS_MAX} partitions in one request`);
+  if (assignments.length > left) throw new Refused("POLICY_VIOLATION", `more than ${PARTITIONS_MAX} partitions in one request`);
   const topicId = context.uuid();
   const rows = assignments.map((replicas) => freshRow(image, replicas));
   const records: MetadataRecord[] = [{ kind: "topic-made", topicId, name: topic.name }, { kind: "partitions-made", topicId, first: 0, rows }];
@@ -95,11 +97,30 @@ function automatic(image: ClusterImage, topic: NewTopic, left: number, context: 
   const partitions = topic.partitions === -1 ? Number(clusterSetting(image, "num.partitions", context)) : topic.partitions;
   const replicas = topic.replicationFactor === -1 ? Number(clusterSetting(image, "default.replication.factor", context)) : topic.replicationFactor;
   if (partitions <= 0) throw new Refused("INVALID_PARTITIONS", "a topic has at least one partition");
-  if (partitions > left) throw new Refused("INVALID_PARTITIONS", `more than ${PARTITIONS_MAX} partitions in one request`);
+  if (partitions > left) throw new Refused("POLICY_VIOLATION", `more than ${PARTITIONS_MAX} partitions in one request`);
   if (replicas <= 0) throw new Refused("INVALID_REPLICATION_FACTOR", "a partition has at least one replica");
+  return placed(image, { partitions, replicas, firstPartition: 0 }, context);
+}
+
+/**
+ * On brokers that are up while there are enough; else the missing replicas go to registered ones that are away, as in Kafka, so that topics can be made
+ * while a node is down. Those are not in the ISR until they have caught up.
+ */
+function placed(image: ClusterImage, want: { readonly partitions: number; readonly replicas: number; readonly firstPartition: number }, context: DecideContext): readonly (readonly NodeId[])[] {
   const up = image.brokers().filter((broker) => isAlive(image, broker.id));
-  if (replicas > up.length || replicas > REPLICAS_MAX) throw new Refused("INVALID_REPLICATION_FACTOR", `${replicas} replicas wanted, ${up.length} brokers are up`);
-  return place(up, { partitions, replicas, firstPartition: 0 }, context.below);
+  const away = image.brokers().filter((broker) => !isAlive(image, broker.id));
+  const { replicas } = want;
+  if (up.length === 0 || replicas > up.length + away.length || replicas > REPLICAS_MAX) {
+    throw new Refused("INVALID_REPLICATION_FACTOR", `Replication factor: ${replicas} larger than available brokers: ${up.length === 0 ? 0 : up.length + away.length}`);
+  }
+  const held = place(up, { ...want, replicas: Math.min(replicas, up.length) }, context.below);
+  if (replicas <= up.length) return held;
+  const rest = place(away, { ...want, replicas: replicas - up.length }, context.below);
+  return held.map((ids, i) => [...ids, ...(rest[i] ?? [])]);
+}
+
+function namedTwice(names: readonly string[]): ReadonlySet<string> {
+  return new Set(names.filter((name, i) => names.indexOf(name) !== i));
 }
 
 function freshRow(image: ClusterImage, replicas: readonly NodeId[]): PartitionState {
@@ -124,7 +145,8 @@ function shownConfigs(image: ClusterImage, topic: string, context: DecideContext
   });
 }
 
-export function decideDeleteTopics(image: ClusterImage, command: Command<"delete-topics">): Decision<AdminReply> {
+export function decideDeleteTopics(image: ClusterImage, command: Command<"delete-topics">, context: DecideContext): Decision<AdminReply> {
+  if (context.setting("delete.topic.enable") === "false") return { records: [], reply: { error: "TOPIC_DELETION_DISABLED", message: "delete.topic.enable is false", results: [] } };
   const records: MetadataRecord[] = [];
   const gone = new Set<Uuid>();
   const results = command.topics.map((one): AdminResult => {
@@ -142,8 +164,10 @@ export function decideDeleteTopics(image: ClusterImage, command: Command<"delete
 export function decideCreatePartitions(image: ClusterImage, command: Command<"create-partitions">, context: DecideContext): Decision<AdminReply> {
   const records: MetadataRecord[] = [];
   let left = PARTITIONS_MAX;
+  const repeated = namedTwice(command.topics.map((topic) => topic.name));
   const results = command.topics.map((one): AdminResult => {
     try {
+      if (repeated.has(one.name)) throw new Refused("INVALID_REQUEST", "the request names this topic more than once");
       const record = moreOf(image, one, left, context);
       left -= record.rows.length;
       if (!command.validateOnly) records.push(record);
@@ -162,15 +186,13 @@ function moreOf(image: ClusterImage, one: MorePartitions, left: number, context:
   const first = topic.partitionCount;
   const added = one.count - first;
   if (added <= 0) throw new Refused("INVALID_PARTITIONS", `${one.name} has ${first} partitions already; the number can only grow`);
-  if (added > left) throw new Refused("INVALID_PARTITIONS", `more than ${PARTITIONS_MAX} partitions in one request`);
+  if (added > left) throw new Refused("POLICY_VIOLATION", `more than ${PARTITIONS_MAX} partitions in one request`);
   const width = topic.existing(0).replicas.length;
   if (one.assignments !== null) {
     if (one.assignments.length !== added) throw new Refused("INVALID_REPLICA_ASSIGNMENT", `${added} partitions are added, ${one.assignments.length} assignments given`);
     for (const brokers of one.assignments) checkAssignment(image, brokers, width);
   }
-  const up = image.brokers().filter((broker) => isAlive(image, broker.id));
-  if (one.assignments === null && up.length < width) throw new Refused("INVALID_REPLICATION_FACTOR", `${width} replicas wanted, ${up.length} brokers are up`);
-  const replicas = one.assignments ?? place(up, { partitions: added, replicas: width, firstPartition: first }, context.below);
+  const replicas = one.assignments ?? placed(image, { partitions: added, replicas: width, firstPartition: first }, context);
   return { kind: "partitions-made", topicId: topic.id, first, rows: replicas.map((ids) => freshRow(image, ids)) };
 }
 
