@@ -24,12 +24,10 @@ export type Question =
   | { readonly kind: "goodbye" };
 
 export type Reply =
-  | { readonly kind: "registered"; readonly epoch: bigint; readonly fenced: boolean }
-  /** `position`: what this controller has applied. */
-  | { readonly kind: "heartbeat"; readonly fenced: boolean; readonly safeToStop: boolean; readonly position: bigint }
+  | { readonly kind: "registered"; readonly epoch: bigint }
+  | { readonly kind: "heartbeat"; readonly fenced: boolean; readonly safeToStop: boolean }
   | { readonly kind: "alter-isr"; readonly outcomes: readonly IsrOutcome[] }
-  /** Committed at `position` or before. */
-  | { readonly kind: "admin"; readonly reply: AdminReply; readonly position: bigint }
+  | { readonly kind: "admin"; readonly reply: AdminReply }
   | { readonly kind: "producer-ids"; readonly first: bigint; readonly count: number }
   | { readonly kind: "describe-quorum"; readonly quorum: QuorumDescription }
   | { readonly kind: "confirm"; readonly ok: boolean }
@@ -66,40 +64,5 @@ export function decodeCall<T extends { readonly kind: string }>(bytes: Uint8Arra
     throw new WireError("a call cannot be read", { cause: error });
   }
 }
-
-/**
- * Checks what a controller relies on in a question before it looks at it, so that a broken or hostile caller loses its stream and harms nobody else.
- *
- * @throws WireError
- */
-export function checkedQuestion(question: Question): Question {
-  const list = (value: unknown): boolean => Array.isArray(value);
-  const fits = ((): boolean => {
-    switch (question.kind) {
-      case "register": {
-        const { broker } = question;
-        return typeof broker === "object" && Number.isInteger(broker.nodeId) && broker.nodeId >= 0 && typeof broker.incarnation === "string" && list(broker.directories) && list(broker.listeners) && list(broker.lost) &&
-          typeof broker.nodePort === "object" && typeof broker.features === "object" && typeof broker.clusterId === "string";
-      }
-      case "heartbeat":
-        return typeof question.applied === "bigint" && typeof question.stopping === "boolean" && list(question.ends);
-      case "alter-isr":
-        return list(question.changes) && question.changes.every((change) => list(change.isr));
-      case "admin":
-        return typeof question.command === "object" && COMMANDS.includes(question.command.kind);
-      case "producer-ids":
-      case "describe-quorum":
-      case "confirm":
-      case "goodbye":
-        return true;
-      default:
-        return false;
-    }
-  })();
-  if (!fits) throw new WireError(`a question of kind ${String((question as { readonly kind: unknown }).kind)} that makes no sense`);
-  return question;
-}
-
-const COMMANDS: readonly AdminCommand["kind"][] = ["create-topics", "delete-topics", "create-partitions", "incremental-alter-configs", "alter-configs", "elect-leaders"];
 
 export type { Refusal };
