@@ -3,15 +3,17 @@
  * Work on one partition runs one piece at a time, in order of the feed. Nobody leads in an epoch that came before this incarnation's registration.
  */
 import { assert } from "../base/assert.js";
-import { offset as toOffset, type Epoch, type NodeId, type Uuid } from "../base/ids.js";
+import type { Epoch, NodeId, Uuid } from "../base/ids.js";
 import type { Coordination } from "../coordination/coordination.js";
 import type { LogDirectory, PartitionLog } from "../log/partition-log.js";
 import type { ImageChanges, MetadataImage, PartitionImage } from "../metadata/image.js";
 import { effectiveMinIsr, effectiveTopicSettings, type BrokerDefaults } from "../metadata/topic-settings.js";
 import type { World } from "../world/world.js";
+import { deleteRecords } from "./delete-records.js";
 import { Fetcher } from "./fetcher.js";
 import { Fetching } from "./fetching.js";
 import { IsrProposals } from "./isr-proposals.js";
+import { LaxList } from "./lax-list.js";
 import { RunningLog } from "./leader-log.js";
 import { listOffset } from "./list-offsets.js";
 import { Producing, type Finder } from "./producing.js";
@@ -45,6 +47,7 @@ export class ReplicaManager implements Replicas, Finder {
   readonly #fetchers = new Map<NodeId, Fetcher>();
   readonly #listeners = new Map<string, ((partition: number, reign: { readonly epoch: Epoch } | null) => void)[]>();
   readonly #proposals: IsrProposals;
+  readonly #lax: LaxList;
   readonly #producing: Producing;
   readonly #fetching: Fetching;
   #marks: ReadonlyMap<string, number> = new Map();
@@ -56,6 +59,7 @@ export class ReplicaManager implements Replicas, Finder {
   constructor(readonly world: World, readonly parts: ReplicaManagerParts) {
     this.waiting = new WaitingRoom(world);
     this.#proposals = new IsrProposals(world, parts.coordination, parts.nodeId, () => parts.settings.number("replica.lag.time.max.ms"));
+    this.#lax = new LaxList(world.disk, parts.directory.path);
     this.#producing = new Producing(world, this, this.waiting);
     this.#fetching = new Fetching(world, this, this.waiting, (replica) => this.#proposals.consider(replica));
     this.#lastMaintainedMs = this.#lastMarkedMs = world.clock.nowMs();
@@ -65,6 +69,7 @@ export class ReplicaManager implements Replicas, Finder {
   async start(): Promise<void> {
     const { directory, coordination } = this.parts;
     this.#marks = await directory.readHighWatermarks();
+    await this.#lax.load();
     const found = (await directory.found()).filter((one) => one.topicId !== null);
     const rules = this.#rules("");
     const lost: { topicId: Uuid; partition: number }[] = [];
@@ -72,7 +77,7 @@ export class ReplicaManager implements Replicas, Finder {
       await Promise.all(
         found.slice(i, i + OPEN_PARALLEL).map(async ({ topic, partition, topicId }) => {
           if (topicId === null) return;
-          const log = await directory.openLog({ topic, partition, topicId, settings: rules.log, durable: true });
+          const log = await directory.openLog({ topic, partition, topicId, settings: rules.log, durable: !this.#lax.has(keyOf(topicId, partition)) });
           this.#found.set(keyOf(topicId, partition), log);
           if (log.recovery.lostBelowDurable || log.recovery.damagedAt !== null) lost.push({ topicId, partition });
         }),
@@ -123,12 +128,23 @@ export class ReplicaManager implements Replicas, Finder {
     for (const replica of this.#replicas.values()) {
       if (!all && !names.has(`topic/${replica.topic}`)) continue;
       if (replica.role.name === "leader") replica.role.view.minIsr = this.#minIsr(replica.topic, replica.role.view.replicas.length);
-      replica.obey(this.#rules(replica.topic));
+      this.#obey(replica);
     }
   }
 
   #rules(topic: string): TopicRules {
     return topicRules(effectiveTopicSettings(this.parts.coordination.image, topic, this.parts.defaults), this.parts.settings.number("producer.id.expiration.ms"));
+  }
+
+  /** A laxer rule counts once a power failure would be noticed: see lax-list.ts. */
+  #obey(replica: Replica): void {
+    const rules = this.#rules(replica.topic);
+    if (rules.durable || this.#lax.has(replica.key)) return replica.obey(rules);
+    replica.obey({ ...rules, durable: true });
+    const listed = this.#lax.add(replica.key).then(() => {
+      if (!this.#closed && this.#replicas.get(replica.key) === replica) replica.obey(this.#rules(replica.topic));
+    });
+    this.world.own(listed, "listing lax replicas");
   }
 
   #minIsr(topic: string, replicas: number): number {
@@ -171,8 +187,9 @@ export class ReplicaManager implements Replicas, Finder {
     this.#found.delete(key);
     const log = opened ?? (await this.parts.directory.openLog({ topic, partition: partition.index, topicId: partition.topicId, settings: rules.log, durable: rules.durable }));
     if (opened !== undefined) log.configure(rules.log);
-    const replica = new Replica(key, log, rules, this.#marks.get(`${topic}-${partition.index}`) ?? 0, (moved) => this.waiting.wake(moved.key));
+    const replica = new Replica(key, log, { ...rules, durable: true }, this.#marks.get(`${topic}-${partition.index}`) ?? 0, (moved) => this.waiting.wake(moved.key));
     this.#replicas.set(key, replica);
+    if (!rules.durable) this.#obey(replica);
     return replica;
   }
 
@@ -283,39 +300,11 @@ export class ReplicaManager implements Replicas, Finder {
     return { error: "NONE", epoch: end.epoch, end: BigInt(end.end) };
   }
 
-  async deleteRecords(which: PartitionRef, options: { readonly before: bigint; readonly timeoutMs: number }): ReturnType<Replicas["deleteRecords"]> {
-    const found = this.find(which);
-    if (!found.ok) return { error: found.error, lowWatermark: -1n };
-    const { replica } = found;
-    if (replica.rules.compacted && !effectiveTopicSettings(this.parts.coordination.image, replica.topic, this.parts.defaults).list("cleanup.policy").includes("delete")) return { error: "POLICY_VIOLATION", lowWatermark: -1n };
-    const to = options.before === -1n ? BigInt(replica.highWatermark) : options.before;
-    if (to < 0n || to > BigInt(replica.highWatermark)) return { error: "OFFSET_OUT_OF_RANGE", lowWatermark: -1n };
-    if (to > BigInt(replica.log.start)) await replica.log.raiseStart(toOffset(Number(to)));
-    replica.onMove();
-    const low = () => this.#lowWatermark(replica);
-    const epoch = replica.epoch;
-    const lost = () => replica.role.name !== "leader" || replica.epoch !== epoch;
-    if (low() < Number(to) && !lost()) {
-      const reached = await new Promise<boolean>((resolve) => {
-        const check = () => {
-          if (low() < Number(to) && !lost()) return false;
-          resolve(true);
-          return true;
-        };
-        this.waiting.add({ check, expire: () => resolve(false) }, [replica.key], options.timeoutMs);
-      });
-      if (!reached) return { error: "REQUEST_TIMED_OUT", lowWatermark: -1n };
-    }
-    return lost() ? { error: "NOT_LEADER_OR_FOLLOWER", lowWatermark: -1n } : { error: "NONE", lowWatermark: BigInt(low()) };
-  }
-
-  /** The least log start of all replicas that are alive. */
-  #lowWatermark(replica: Replica): number {
-    if (replica.role.name !== "leader") return -1;
+  deleteRecords(which: PartitionRef, options: { readonly before: bigint; readonly timeoutMs: number }): ReturnType<Replicas["deleteRecords"]> {
     const { image } = this.parts.coordination;
-    let low: number = replica.log.start;
-    for (const [id, follower] of replica.role.view.followers) if (image.broker(id)?.fenced === false) low = Math.min(low, follower.logStart);
-    return low;
+    const policies = (topic: string) => effectiveTopicSettings(image, topic, this.parts.defaults).list("cleanup.policy");
+    const alive = (id: NodeId) => this.parts.coordination.image.broker(id)?.fenced === false;
+    return deleteRecords(this.find(which), options, { waiting: this.waiting, policies, alive });
   }
 
   async describeDirectory(): ReturnType<Replicas["describeDirectory"]> {
