@@ -245,7 +245,7 @@ export class ControllerService {
       case "incremental-alter-configs":
         return decideIncremental(image, command, this.#context);
       case "alter-configs":
-        return decideReplace(image, command);
+        return decideReplace(image, command, this.#context);
       case "elect-leaders":
         return decideElections(image, command, this.#context);
       default:
