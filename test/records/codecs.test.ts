@@ -112,6 +112,26 @@ describe("the cap", () => {
     }
   });
 
+  test("zstd: what is too large is known before a decoder sees it", () => {
+    const stub = (stops: boolean): Zstd => ({ stops, compress: (b) => b, decompress: () => expect.unreachable("a decoder was asked") });
+    const whole = frameOf(0x80, 1_000_000);
+    expect(outcome(() => zstdDecompress(rle(0x00, []), MAX, stub(false)))).toBe("too-large");
+    for (const stops of [true, false]) expect(outcome(() => zstdDecompress(whole, 999_999, stub(stops)))).toBe("too-large");
+  });
+
+  /** A frame that tells its size and holds it, in blocks of one repeated byte. */
+  const frameOf = (descriptor: number, bytes: number) => {
+    const blocks: Buffer[] = [];
+    for (let left = bytes; left > 0; left -= 131_072) {
+      const block = Buffer.alloc(4);
+      block.writeUIntLE((Math.min(left, 131_072) * 8) | 2 | (left <= 131_072 ? 1 : 0), 0, 3);
+      blocks.push(block);
+    }
+    const size = Buffer.alloc(4);
+    size.writeUInt32LE(bytes);
+    return Buffer.concat([Buffer.from("28b52ffd", "hex"), Buffer.from([descriptor, 0x50]), size, ...blocks]);
+  };
+
   test("gzip: members one after the other are one stream, and count together", () => {
     const two = Buffer.concat([zlib.gzipSync("one "), zlib.gzipSync("two")]);
     expect(outcome(() => decompress("gzip", two, { maxBytes: 7 }))).toBe(Buffer.from("one two").toString("hex"));
