@@ -5,10 +5,10 @@ import { errorCode, type ErrorName } from "../protocol/errors.js";
 import type { FetchRequest, FetchResponse } from "../protocol/messages/01-fetch.js";
 import type { Input } from "../protocol/schema.js";
 import type { World } from "../world/world.js";
-import { FetchSessions, type SessionPartition } from "./fetch-sessions.js";
+import { FetchSessions, type Session, type SessionPartition } from "./fetch-sessions.js";
 import { leaderEndpoints } from "./leader-hints.js";
 import { REPLICA_SOFTWARE, versionAsToken } from "./replica-handshake.js";
-import type { FetchedPartition, FetchItem, Replicas } from "../replication/replicas.js";
+import type { FetchedPartition, FetchItem, FetchOptions, Replicas } from "../replication/replicas.js";
 
 /** What a connection has said about itself. */
 export interface FetchConnection {
@@ -25,10 +25,15 @@ export interface Fetched {
 }
 
 
+/** Calls back after each move of a replica led here. */
+export interface Watched {
+  watch(topicId: SessionPartition["topicId"], partition: number, onMove: () => void): () => void;
+}
+
 export class FetchService {
   readonly sessions: FetchSessions;
 
-  constructor(readonly world: World, readonly replicas: Replicas, readonly coordination: Coordination, readonly settings: { number(name: string): number }) {
+  constructor(readonly world: World, readonly replicas: Replicas & Watched, readonly coordination: Coordination, readonly settings: { number(name: string): number }) {
     this.sessions = new FetchSessions(() => settings.number("max.incremental.fetch.session.cache.slots"), () => world.random.fraction());
   }
 
@@ -48,15 +53,8 @@ export class FetchService {
 
     const resolved = this.sessions.resolve(request, { version, nowMs: this.world.clock.nowMs(), replica: replica !== null });
     if (resolved.error !== "NONE") return nothing(resolved.error);
-    const items = resolved.partitions.map((one): FetchItem => ({
-      ref: version >= 13 ? { topicId: one.topicId, partition: one.partition } : { topic: one.topic, partition: one.partition },
-      fetchOffset: one.fetchOffset,
-      currentEpoch: one.currentEpoch,
-      lastFetchedEpoch: one.lastFetchedEpoch,
-      logStart: one.logStart,
-      maxBytes: one.maxBytes,
-      knownHighWatermark: null,
-    }));
+    if (replica !== null && resolved.session !== null) return this.#fetchChanged(request, resolved.session, { listed: resolved.listed, incremental: resolved.incremental, replica, version, connection });
+    const items = resolved.partitions.map((one) => itemOf(one, version));
     let forget = () => undefined as unknown;
     const answer = await this.replicas.fetch(items, {
       maxWaitMs: request.maxWaitMs,
@@ -70,12 +68,74 @@ export class FetchService {
     });
     forget();
     const told = resolved.partitions.map((one, i) => ({ one, found: answer.partitions[i] as FetchedPartition })).filter(({ one, found }) => isNews(one, found, resolved.incremental));
-    for (const { one, found } of told) {
-      one.toldHighWatermark = found.highWatermark;
-      one.toldLogStart = found.logStart;
-    }
+    note(told);
     resolved.rotate?.(told.filter(({ found }) => found.bytes > 0).map(({ one }) => one));
     return { body: { errorCode: 0, sessionId: resolved.sessionId, ...this.#body(told, version, connection.listener) }, drop: false, release: answer.release };
+  }
+
+  /**
+   * A follower's fetch in a session: a round costs what changed, not what exists. Partitions of the session mark themselves as they move, and only those, and
+   * what the request lists, are looked at.
+   */
+  async #fetchChanged(request: FetchRequest, session: Session, round: { readonly listed: readonly SessionPartition[]; readonly incremental: boolean; readonly replica: NonNullable<FetchOptions["replica"]>; readonly version: number; readonly connection: FetchConnection }): Promise<Fetched> {
+    const { replica, version, connection } = round;
+    const deadline = this.world.clock.nowMs() + request.maxWaitMs;
+    session.wake?.(); // one fetch at a time: an earlier one that still waits has lost its reader
+    for (const one of round.listed) {
+      session.dirty.add(one);
+      if (!session.watches.has(one)) session.watches.set(one, this.replicas.watch(one.topicId, one.partition, () => this.#mark(session, one)));
+    }
+    let gone = false;
+    const forget = connection.onClose(() => {
+      gone = true;
+      session.wake?.();
+    });
+    for (;;) {
+      const looked = [...session.dirty];
+      session.dirty.clear();
+      const answer = await this.replicas.fetch(looked.map((one) => itemOf(one, version)), {
+        maxWaitMs: 0,
+        minBytes: 0,
+        maxBytes: Math.min(request.maxBytes, this.settings.number("fetch.max.bytes")),
+        isolation: "read-uncommitted",
+        version,
+        replica,
+        onCancel: () => undefined,
+        incremental: round.incremental,
+      });
+      const bytes = answer.partitions.reduce((sum, found) => sum + found.bytes, 0);
+      const urgent = bytes >= Math.max(1, request.minBytes) || !round.incremental || answer.partitions.some((found) => found.error !== "NONE" || found.diverging !== null);
+      const leftMs = deadline - this.world.clock.nowMs();
+      if (!urgent && leftMs > 0 && !gone) {
+        answer.release();
+        for (const one of looked) session.dirty.add(one);
+        await this.#moveOrDeadline(session, leftMs);
+        continue;
+      }
+      forget();
+      const found = looked.map((one, i) => ({ one, found: answer.partitions[i] as FetchedPartition }));
+      if (bytes > 0) for (const each of found) if (each.found.bytes === 0 && each.found.error === "NONE") session.dirty.add(each.one); // it may not have fitted
+      const told = found.filter((each) => isNews(each.one, each.found, round.incremental));
+      note(told);
+      return { body: { errorCode: 0, sessionId: session.id, ...this.#body(told, version, connection.listener) }, drop: false, release: answer.release };
+    }
+  }
+
+  #mark(session: Session, one: SessionPartition): void {
+    session.dirty.add(one);
+    session.wake?.();
+  }
+
+  /** Resolves at the end of the tick in which a partition moved, or when the time is over. */
+  #moveOrDeadline(session: Session, leftMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.world.clock.after(leftMs, () => session.wake?.());
+      session.wake = () => {
+        session.wake = null;
+        timer.cancel();
+        this.world.clock.soon(resolve);
+      };
+    });
   }
 
   #body(told: readonly { readonly one: SessionPartition; readonly found: FetchedPartition }[], version: number, listener: string): Pick<Input<typeof FetchResponse>, "responses" | "nodeEndpoints"> {
@@ -100,6 +160,25 @@ export class FetchService {
     }
     const hints = told.flatMap(({ found }) => (found.currentLeader === null ? [] : [found.currentLeader.id]));
     return { responses: [...byTopic.values()], nodeEndpoints: leaderEndpoints(this.coordination.image, hints, listener) };
+  }
+}
+
+function itemOf(one: SessionPartition, version: number): FetchItem {
+  return {
+    ref: version >= 13 ? { topicId: one.topicId, partition: one.partition } : { topic: one.topic, partition: one.partition },
+    fetchOffset: one.fetchOffset,
+    currentEpoch: one.currentEpoch,
+    lastFetchedEpoch: one.lastFetchedEpoch,
+    logStart: one.logStart,
+    maxBytes: one.maxBytes,
+    knownHighWatermark: null,
+  };
+}
+
+function note(told: readonly { readonly one: SessionPartition; readonly found: FetchedPartition }[]): void {
+  for (const { one, found } of told) {
+    one.toldHighWatermark = found.highWatermark;
+    one.toldLogStart = found.logStart;
   }
 }
 

@@ -20,7 +20,7 @@ export interface SessionPartition {
   toldLogStart: number;
 }
 
-interface Session {
+export interface Session {
   readonly id: number;
   epoch: number; // expected next
   readonly usesIds: boolean;
@@ -28,6 +28,12 @@ interface Session {
   readonly madeMs: number;
   usedMs: number;
   partitions: Map<string, SessionPartition>;
+  /** A follower's: those that may have something to say, longest waiting first. */
+  readonly dirty: Set<SessionPartition>;
+  /** A follower's: how to stop watching each of them. */
+  readonly watches: Map<SessionPartition, () => void>;
+  /** Set while a fetch waits. */
+  wake: (() => void) | null;
 }
 
 export interface Resolved {
@@ -36,6 +42,9 @@ export interface Resolved {
   /** Only what changed is to be answered. */
   readonly incremental: boolean;
   readonly partitions: readonly SessionPartition[];
+  /** What this request itself names. */
+  readonly listed: readonly SessionPartition[];
+  readonly session: Session | null;
   /** Sends served partitions to the end, so that none starves. Null without a session. */
   readonly rotate: ((served: readonly SessionPartition[]) => void) | null;
 }
@@ -55,28 +64,41 @@ export class FetchSessions {
   resolve(request: FetchRequest, options: { readonly version: number; readonly nowMs: number; readonly replica: boolean }): Resolved {
     const usesIds = options.version >= 13;
     if (options.version < 7 || request.sessionEpoch === FINAL_EPOCH || request.sessionEpoch === 0) {
-      if (request.sessionId !== 0) this.#sessions.delete(request.sessionId);
+      if (request.sessionId !== 0) this.#end(request.sessionId);
       const partitions = [...listed(request).values()];
-      if (options.version < 7 || request.sessionEpoch === FINAL_EPOCH) return { error: "NONE", sessionId: 0, incremental: false, partitions, rotate: null };
+      const without: Resolved = { error: "NONE", sessionId: 0, incremental: false, partitions, listed: partitions, session: null, rotate: null };
+      if (options.version < 7 || request.sessionEpoch === FINAL_EPOCH) return without;
       const session = this.#make(usesIds, options);
-      if (session === null) return { error: "NONE", sessionId: 0, incremental: false, partitions, rotate: null };
+      if (session === null) return without;
       for (const one of partitions) session.partitions.set(keyOf(one), one);
-      return { error: "NONE", sessionId: session.id, incremental: false, partitions, rotate: rotation(session) };
+      return { ...without, sessionId: session.id, session, rotate: rotation(session) };
     }
     const session = this.#sessions.get(request.sessionId);
-    const refuse = (error: ErrorName): Resolved => ({ error, sessionId: 0, incremental: false, partitions: [], rotate: null });
+    const refuse = (error: ErrorName): Resolved => ({ error, sessionId: 0, incremental: false, partitions: [], listed: [], session: null, rotate: null });
     if (session === undefined) return refuse("FETCH_SESSION_ID_NOT_FOUND");
-    if (session.usesIds !== usesIds) return refuse("FETCH_SESSION_TOPIC_ID_ERROR");
     if (request.sessionEpoch !== session.epoch) return refuse("INVALID_FETCH_SESSION_EPOCH");
+    if (session.usesIds !== usesIds) return refuse("FETCH_SESSION_TOPIC_ID_ERROR");
     session.epoch = session.epoch === 0x7fffffff ? 1 : session.epoch + 1;
     session.usedMs = options.nowMs;
-    for (const topic of request.forgottenTopicsData) for (const partition of topic.partitions) session.partitions.delete(keyOf({ topic: topic.topic, topicId: topic.topicId, partition }));
+    for (const topic of request.forgottenTopicsData) for (const partition of topic.partitions) forget(session, keyOf({ topic: topic.topic, topicId: topic.topicId, partition }));
+    const named: SessionPartition[] = [];
     for (const [key, one] of listed(request)) {
       const known = session.partitions.get(key);
       if (known === undefined) session.partitions.set(key, one);
-      else Object.assign(known, { maxBytes: one.maxBytes, fetchOffset: one.fetchOffset, logStart: one.logStart, currentEpoch: one.currentEpoch, lastFetchedEpoch: one.lastFetchedEpoch });
+      named.push(known ?? one);
+      if (known !== undefined) Object.assign(known, { maxBytes: one.maxBytes, fetchOffset: one.fetchOffset, logStart: one.logStart, currentEpoch: one.currentEpoch, lastFetchedEpoch: one.lastFetchedEpoch });
     }
-    return { error: "NONE", sessionId: session.id, incremental: true, partitions: [...session.partitions.values()], rotate: rotation(session) };
+    const partitions = session.privileged ? [] : [...session.partitions.values()]; // a follower's are looked at as they change
+    return { error: "NONE", sessionId: session.id, incremental: true, partitions, listed: named, session, rotate: rotation(session) };
+  }
+
+  #end(id: number): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    this.#sessions.delete(id);
+    for (const stop of session.watches.values()) stop();
+    session.watches.clear();
+    session.dirty.clear();
   }
 
   /** Room is made by the oldest unused one, or for a follower by a client's. */
@@ -84,11 +106,11 @@ export class FetchSessions {
     if (this.#sessions.size >= this.slots()) {
       const stale = [...this.#sessions.values()].sort((a, b) => a.usedMs - b.usedMs).find((one) => options.nowMs - one.usedMs > EVICT_AFTER_MS || (options.replica && !one.privileged));
       if (stale === undefined) return null;
-      this.#sessions.delete(stale.id);
+      this.#end(stale.id);
     }
     let id = 0;
     while (id === 0 || this.#sessions.has(id)) id = 1 + Math.floor(this.draw() * 0x7ffffffe);
-    const session: Session = { id, epoch: 1, usesIds, privileged: options.replica, madeMs: options.nowMs, usedMs: options.nowMs, partitions: new Map() };
+    const session: Session = { id, epoch: 1, usesIds, privileged: options.replica, madeMs: options.nowMs, usedMs: options.nowMs, partitions: new Map(), dirty: new Set(), watches: new Map(), wake: null };
     this.#sessions.set(id, session);
     return session;
   }
@@ -118,6 +140,15 @@ function listed(request: FetchRequest): Map<string, SessionPartition> {
 
 function keyOf(one: { readonly topic: string; readonly topicId: Uuid; readonly partition: number }): string {
   return `${one.topicId === NO_UUID ? one.topic : one.topicId}/${one.partition}`;
+}
+
+function forget(session: Session, key: string): void {
+  const one = session.partitions.get(key);
+  if (one === undefined) return;
+  session.partitions.delete(key);
+  session.dirty.delete(one);
+  session.watches.get(one)?.();
+  session.watches.delete(one);
 }
 
 function rotation(session: Session): (served: readonly SessionPartition[]) => void {

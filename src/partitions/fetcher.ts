@@ -41,6 +41,9 @@ type PartitionAnswer = FetchResponse["responses"][number]["partitions"][number];
 
 export class Fetcher {
   readonly #replicas = new Map<string, Replica>();
+  /** Those that may have something new to list, and how to stop watching each. */
+  readonly #changed = new Set<string>();
+  readonly #watches = new Map<string, () => void>();
   #client: ReplicaClient | null = null;
   #session: { id: number; epoch: number; sent: Map<string, Sent> } = { id: 0, epoch: 0, sent: new Map() };
   #running = false;
@@ -49,6 +52,8 @@ export class Fetcher {
   #wake: (() => void) | null = null;
   #attempt = 0;
   #newcomers = false;
+  /** In the leader's session, and no longer wanted there. */
+  readonly #forgotten = new Set<string>();
   /** Left out until then, on the monotonic clock. */
   readonly #delayed = new Map<string, number>();
 
@@ -60,7 +65,12 @@ export class Fetcher {
 
   /** Follows this replica from now on. A fetch that is waiting at the leader is given up, so that the newcomer need not wait for its end. */
   add(replica: Replica): void {
+    this.#unwatch(replica.key);
     this.#replicas.set(replica.key, replica);
+    const mark = () => void this.#changed.add(replica.key);
+    replica.alsoOnMove(mark);
+    this.#watches.set(replica.key, () => replica.offMove(mark));
+    mark();
     this.#delayed.delete(replica.key);
     if (this.#fetching && !this.#session.sent.has(replica.key)) {
       this.#newcomers = true;
@@ -74,12 +84,21 @@ export class Fetcher {
 
   remove(replica: Replica): void {
     if (this.#replicas.get(replica.key) !== replica) return;
+    this.#unwatch(replica.key);
     this.#replicas.delete(replica.key);
     this.#delayed.delete(replica.key);
+    this.#changed.delete(replica.key);
+    if (this.#session.sent.has(replica.key)) this.#forgotten.add(replica.key);
+  }
+
+  #unwatch(key: string): void {
+    this.#watches.get(key)?.();
+    this.#watches.delete(key);
   }
 
   stop(): void {
     this.#stopped = true;
+    for (const key of [...this.#watches.keys()]) this.#unwatch(key);
     this.#client?.close();
     this.#wake?.();
   }
@@ -111,6 +130,8 @@ export class Fetcher {
     this.#client?.close();
     this.#client = null;
     this.#session = { id: 0, epoch: 0, sent: new Map() };
+    this.#forgotten.clear();
+    for (const key of this.#replicas.keys()) this.#changed.add(key);
   }
 
   /** Waits until woken, or for a time. */
@@ -137,7 +158,6 @@ export class Fetcher {
       return;
     }
     const { maxWaitMs } = request;
-    const asked = new Map(this.#session.sent);
     this.#fetching = true;
     let answer: FetchResponse;
     try {
@@ -154,8 +174,11 @@ export class Fetcher {
     }
     this.#session.id = answer.sessionId;
     this.#session.epoch = answer.sessionId === 0 ? 0 : this.#session.epoch + 1;
-    if (answer.sessionId === 0) this.#session.sent.clear();
-    await this.#take(answer, asked);
+    await this.#take(answer);
+    if (answer.sessionId === 0) {
+      this.#session.sent.clear(); // refused a session: everything is listed each time
+      for (const key of this.#replicas.keys()) this.#changed.add(key);
+    }
   }
 
   async #connect(): Promise<ReplicaClient | null> {
@@ -178,8 +201,7 @@ export class Fetcher {
     const nowMs = this.world.clock.nowMs();
     let maxWaitMs = this.settings.number("replica.fetch.wait.max.ms");
     const forgotten = new Map<string, { topicId: Replica["topicId"]; partitions: number[] }>();
-    for (const key of [...sent.keys()]) {
-      if (this.#replicas.has(key) && !this.#delayed.has(key)) continue;
+    for (const key of this.#forgotten) {
       sent.delete(key);
       const [topicId = "", partition = ""] = key.split("/");
       const entry = forgotten.get(topicId) ?? { topicId: topicId as Replica["topicId"], partitions: [] };
@@ -187,7 +209,13 @@ export class Fetcher {
       forgotten.set(topicId, entry);
     }
     const topics = new Map<string, { topicId: Replica["topicId"]; partitions: NonNullable<NonNullable<Input<typeof FetchRequest>["topics"]>[number]["partitions"]>[number][] }>();
-    for (const [key, replica] of this.#replicas) {
+    this.#forgotten.clear();
+    for (const key of [...this.#changed]) {
+      const replica = this.#replicas.get(key);
+      if (replica === undefined) {
+        this.#changed.delete(key);
+        continue;
+      }
       const { log } = replica;
       const untilMs = this.#delayed.get(key);
       if (untilMs !== undefined && untilMs > nowMs) {
@@ -199,6 +227,7 @@ export class Fetcher {
         continue;
       }
       this.#delayed.delete(key);
+      this.#changed.delete(key);
       const now: Sent = { offset: replica.countedEnd, epoch: replica.epoch, lastEpoch: log.lastEpoch, logStart: log.start };
       const before = sent.get(key);
       if (before !== undefined && before.offset === now.offset && before.epoch === now.epoch && before.lastEpoch === now.lastEpoch && before.logStart === now.logStart) continue;
@@ -228,18 +257,23 @@ export class Fetcher {
   }
 
   /** Appends all, then waits for the disk once: the syncs of one round run together. */
-  async #take(answer: FetchResponse, asked: ReadonlyMap<string, Sent>): Promise<void> {
+  async #take(answer: FetchResponse): Promise<void> {
     const pending: Promise<void>[] = [];
     for (const topic of answer.responses) {
       for (const one of topic.partitions) {
         const key = `${topic.topicId}/${one.partitionIndex}`;
         const replica = this.#replicas.get(key);
-        const sent = asked.get(key);
+        const sent = this.#session.sent.get(key);
+        this.#changed.add(key); // listed again if anything is other than it was
         // The partition may have left us, or begun another epoch, while the answer was on its way (KAFKA-13207).
         if (this.#stopped || replica === undefined || sent === undefined || replica.busy || replica.role.name !== "follower" || replica.role.leader !== this.leader || replica.epoch !== sent.epoch) continue;
         if (replica.countedEnd !== sent.offset) continue;
         const wait = this.#takeOne(replica, one, sent);
-        if (wait === "delay") this.#delayed.set(key, this.world.clock.nowMs() + DELAY_MS);
+        if (wait === "delay") {
+          this.#delayed.set(key, this.world.clock.nowMs() + DELAY_MS);
+          this.#forgotten.add(key);
+          this.#session.sent.delete(key);
+        }
         else if (wait !== null) pending.push(wait);
       }
     }
@@ -285,6 +319,7 @@ export class Fetcher {
         this.world.logger.error({ topic: log.topic, partition: log.partition, detail: error.message }, "what the leader served cannot be appended: fetched again");
         return "delay";
       }
+      if (log.end === sent.offset) return "delay"; // nothing of it could be used: the leader takes it as read, so it is asked for anew
       wait = this.#counted(replica, log.end);
     }
     replica.learnHighWatermark(Number(one.highWatermark));

@@ -87,6 +87,11 @@ export function onFollowerFetch(view: LeaderView, from: { readonly id: NodeId; r
   return changed;
 }
 
+/** Our end has moved on from `before`. Who held everything until now was caught up until now: it does not ask while there is nothing new. */
+export function onOwnAppend(view: LeaderView, before: number, nowMs: number): void {
+  for (const follower of view.followers.values()) if (follower.end === before) follower.caughtUpMs = Math.max(follower.caughtUpMs, nowMs);
+}
+
 export interface Parting {
   readonly epoch: number;
   readonly end: number;

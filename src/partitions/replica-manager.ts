@@ -187,7 +187,7 @@ export class ReplicaManager implements Replicas, Finder {
     this.#found.delete(key);
     const log = opened ?? (await this.parts.directory.openLog({ topic, partition: partition.index, topicId: partition.topicId, settings: rules.log, durable: rules.durable }));
     if (opened !== undefined) log.configure(rules.log);
-    const replica = new Replica(key, log, { ...rules, durable: true }, this.#marks.get(`${topic}-${partition.index}`) ?? 0, (moved) => this.waiting.wake(moved.key));
+    const replica = new Replica(key, log, { ...rules, durable: true }, this.#marks.get(`${topic}-${partition.index}`) ?? 0, (moved) => this.waiting.wake(moved.key), () => this.world.clock.nowMs());
     this.#replicas.set(key, replica);
     if (!rules.durable) this.#obey(replica);
     return replica;
@@ -268,6 +268,11 @@ export class ReplicaManager implements Replicas, Finder {
   // ---- what requests ask
 
   find(ref: PartitionRef): ReturnType<Finder["find"]> {
+    if ("topicId" in ref) {
+      // The usual case needs no look at the image: a replica is here under its topic's id, or it is not.
+      const led = this.#replicas.get(keyOf(ref.topicId, ref.partition));
+      if (led !== undefined && led.role.name === "leader") return { ok: true, replica: led };
+    }
     const { image } = this.parts.coordination;
     const topic = "topicId" in ref ? image.topicById(ref.topicId) : image.topic(ref.topic);
     if (topic === null) return { ok: false, error: "topicId" in ref ? "UNKNOWN_TOPIC_ID" : "UNKNOWN_TOPIC_OR_PARTITION", currentLeader: null };
@@ -284,6 +289,10 @@ export class ReplicaManager implements Replicas, Finder {
 
   fetch(items: readonly FetchItem[], options: FetchOptions): ReturnType<Replicas["fetch"]> {
     return this.#fetching.fetch(items, options);
+  }
+
+  watch(topicId: Uuid, partition: number, onMove: () => void): () => void {
+    return this.waiting.watch(keyOf(topicId, partition), onMove);
   }
 
   listOffset(which: PartitionRef, options: Parameters<Replicas["listOffset"]>[1]): ReturnType<Replicas["listOffset"]> {

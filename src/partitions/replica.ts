@@ -5,7 +5,7 @@ import type { LogSettings, PartitionLog } from "../log/partition-log.js";
 import type { PartitionImage } from "../metadata/image.js";
 import type { EffectiveTopicSettings } from "../metadata/topic-settings.js";
 import type { CodecName } from "../records/batch.js";
-import { advanceHighWatermark, checkLeader, makeLeaderView, settleIsr, type LeaderView } from "./leader-view.js";
+import { advanceHighWatermark, checkLeader, makeLeaderView, onOwnAppend, settleIsr, type LeaderView } from "./leader-view.js";
 
 /** What of a topic's settings replication needs, read once for each change of them. */
 export interface TopicRules {
@@ -27,14 +27,16 @@ export class Replica {
   role: Role = { name: "offline", epoch: toEpoch(-1) };
   /** Of a follower; a leader's is in its view. */
   #mark: number;
+  #writtenEnd: number; // when we last looked
   #busy: Promise<void> | null = null;
   /** Rules that count once the disk holds what was committed under laxer ones. */
   #stricter: TopicRules | null = null;
 
   readonly #listeners = new Set<() => void>();
 
-  constructor(readonly key: string, readonly log: PartitionLog, public rules: TopicRules, highWatermark: number, readonly moved: (replica: Replica) => void) {
+  constructor(readonly key: string, readonly log: PartitionLog, public rules: TopicRules, highWatermark: number, readonly moved: (replica: Replica) => void, readonly nowMs: () => number) {
     this.#mark = Math.min(Math.max(highWatermark, log.start), log.durableEnd);
+    this.#writtenEnd = log.writtenEnd;
     log.onProgress(() => this.progressed());
   }
 
@@ -122,9 +124,11 @@ export class Replica {
       if (this.log.durableEnd < this.log.end) this.log.requestSync(); // appended meanwhile, under the laxer rule
     }
     if (this.role.name === "leader") {
+      if (this.log.writtenEnd > this.#writtenEnd) onOwnAppend(this.role.view, this.#writtenEnd, this.nowMs());
       advanceHighWatermark(this.role.view, this.countedEnd);
       this.check();
     }
+    this.#writtenEnd = this.log.writtenEnd;
     this.onMove();
   }
 

@@ -19,6 +19,7 @@ interface Entry {
 export class WaitingRoom {
   readonly #byKey = new Map<string, Set<Entry>>();
   readonly #woken = new Set<string>();
+  readonly #watchers = new Map<string, Set<() => void>>();
   #planned = false;
   #count = 0;
 
@@ -44,8 +45,21 @@ export class WaitingRoom {
     return () => void this.#leave(entry);
   }
 
+  /** Calls back at once after each change there, until told otherwise: for those who come again and again, as sessions do. */
+  watch(key: string, onMove: () => void): () => void {
+    let set = this.#watchers.get(key);
+    if (set === undefined) this.#watchers.set(key, (set = new Set()));
+    set.add(onMove);
+    return () => {
+      set.delete(onMove);
+      if (set.size === 0 && this.#watchers.get(key) === set) this.#watchers.delete(key);
+    };
+  }
+
   /** Something has changed there: who waits for it looks again at the end of this tick. */
   wake(key: string): void {
+    const watchers = this.#watchers.get(key);
+    if (watchers !== undefined) for (const onMove of watchers) onMove();
     if (!this.#byKey.has(key)) return;
     this.#woken.add(key);
     if (this.#planned) return;
