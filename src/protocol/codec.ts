@@ -38,8 +38,7 @@ export function compileStruct(fields: Fields, version: Version, path: string): C
       continue;
     }
     members.push({ name, field, fallback, codec });
-    // A handler answers for all versions at once: an old one drops what it has no words for. A question that loses something asks for something else.
-    if (codec === null && !field.ignorable && !path.startsWith("response")) absent.push({ name, field, fallback, codec });
+    if (codec === null && !field.ignorable && !version.lossy) absent.push({ name, field, fallback, codec });
   }
   tags.sort((a, b) => a.tag - b.tag);
   const byTag = new Map(tags.map((one) => [one.tag, one]));

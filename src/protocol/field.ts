@@ -91,8 +91,8 @@ export function taggedFrom<T, In>(version: number, tag: number, field: Field<T, 
 }
 
 /**
- * A version without this field drops its value silently. A field that is not ignorable must keep its default there: a value that somebody relies on
- * is refused rather than lost.
+ * A version without this field drops its value silently. In requests and records a field that is not ignorable must keep its default there: a value
+ * that somebody relies on is refused rather than lost. Answers drop both, see schema.ts.
  */
 export function ignorable<T, In>(field: Field<T, In>): Field<T, In> {
   return { ...field, ignorable: true };

@@ -16,6 +16,8 @@ export interface Codec {
 export interface Version {
   readonly number: number;
   readonly flexible: boolean;
+  /** Drops any value that it has no field for, ignorable or not. */
+  readonly lossy: boolean;
 }
 
 type NumberKind = Exclude<Kind["is"], "string" | "bytes" | "records" | "array" | "struct">;

@@ -76,15 +76,13 @@ export class Message<T, In> {
     return joined(this.encode(value, version));
   }
 
-  #path(version: number): string {
-    return `${this.type} ${this.key} v${version}`;
-  }
-
   #codec(version: number): Codec {
     const made = this.#codecs[version];
     if (made !== undefined) return made;
     assert(this.speaks(version), `${this.type} ${this.key} has no version ${version}`);
-    return (this.#codecs[version] = compileStruct(this.fields, { number: version, flexible: this.isFlexible(version) }, this.#path(version)));
+    // A handler answers for all versions at once: an old one drops what it has no words for. A question that loses something asks for something else.
+    const lossy = this.type === "response";
+    return (this.#codecs[version] = compileStruct(this.fields, { number: version, flexible: this.isFlexible(version), lossy }, `${this.type} ${this.key} v${version}`));
   }
 }
 
