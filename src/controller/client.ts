@@ -20,8 +20,13 @@ export interface ControllerClientConfig {
   readonly leaseMs: number;
 }
 
-const REDIAL = { firstMs: 20, maxMs: 500 };
+const REDIAL = { firstMs: 20, maxMs: 200 };
+/** Two controllers that take each other for the active one must not make a tight loop. */
+const HINT_MS = 5;
+/** How long the own feed may lag behind an answer before it goes to another controller. */
+const FEED_LAG_MS = 2_000;
 const ASK_MS = 10_000;
+const CAUGHT_UP_MS = 500;
 const NO_SESSION: Refusal = { ok: false, error: "NOT_CONTROLLER", message: "no controller is active right now" };
 
 type Answer<K extends Reply["kind"]> = Extract<Reply, { kind: K }> | Refusal;
@@ -46,6 +51,8 @@ export class ControllerClient implements Coordination {
   #lost: readonly { readonly topicId: Uuid; readonly partition: number }[] = [];
   readonly #ends = new Map<string, { readonly topicId: Uuid; readonly partition: number; readonly lastEpoch: number; readonly end: number }>();
   #beating = false;
+  #stuckAt = -1n;
+  #stuckMs = 0;
 
   constructor(readonly world: World, readonly config: ControllerClientConfig) {
     const { controllers, nodeId } = config;
@@ -105,7 +112,8 @@ export class ControllerClient implements Coordination {
   }
 
   async #register(call: CallStream<Question, Reply>, at: NodeId, broker: BrokerRegistration): Promise<void> {
-    const reply = await call.ask({ kind: "register", broker: { ...broker, clusterId: this.image.clusterId, lost: this.#lost, features: { min: 1, max: FEATURE_LEVEL } } }, ASK_MS);
+    const askedMs = this.world.clock.nowMs();
+    const reply = await call.ask({ kind: "register", broker: { ...broker, clusterId: this.image.clusterId, lost: this.#lost, features: { min: 1, max: FEATURE_LEVEL } } }, this.config.leaseMs);
     if (this.#call !== call) return;
     if (reply?.kind === "registered") {
       this.#attempt = 0;
@@ -114,13 +122,13 @@ export class ControllerClient implements Coordination {
       const epoch = BigInt(reply.epoch);
       if (epoch !== this.#epoch) this.world.logger.info({ controller: at, epoch }, "registered");
       this.#epoch = epoch;
-      this.#answeredMs = this.world.clock.nowMs();
-      this.#move("fenced");
+      this.#answeredMs = askedMs;
+      this.#move(reply.fenced ? "fenced" : "active");
       this.#beatSoon();
       return;
     }
     if (reply?.kind === "not-active") this.#hint = reply.leader === at ? null : reply.leader;
-    if (reply?.kind === "refused" && reply.error !== "REQUEST_TIMED_OUT") this.world.logger.error({ controller: at, error: reply.error, detail: reply.message }, "registration refused");
+    if (reply?.kind === "refused" && reply.error !== "REQUEST_TIMED_OUT") this.world.logger.warn({ controller: at, error: reply.error, detail: reply.message }, "registration refused");
     call.close();
   }
 
@@ -129,7 +137,7 @@ export class ControllerClient implements Coordination {
     this.#call = null;
     if (this.#controller !== null) this.#move("lost");
     this.#controller = null;
-    const delayMs = this.#hint !== null ? 0 : backoffMs(this.#attempt++, REDIAL, this.world.random.fraction());
+    const delayMs = this.#hint !== null ? HINT_MS : backoffMs(this.#attempt++, REDIAL, this.world.random.fraction());
     this.world.clock.after(delayMs, () => this.#dial());
   }
 
@@ -156,13 +164,15 @@ export class ControllerClient implements Coordination {
 
   async #beat(call: CallStream<Question, Reply>): Promise<void> {
     const applied = this.image.position;
+    const askedMs = this.world.clock.nowMs();
     const stopping = this.#stopping;
     const ends = [...this.#ends.values()].filter((one) => isOpen(this.image, one.topicId, one.partition));
-    const reply = await call.ask({ kind: "heartbeat", applied, stopping, ends }, this.config.leaseMs);
+    const reply = await call.ask({ kind: "heartbeat", applied, stopping, ends }, this.config.leaseMs / 2);
     this.#beating = false;
     if (this.#call !== call) return;
     if (reply?.kind === "heartbeat") {
-      this.#answeredMs = this.world.clock.nowMs();
+      this.#answeredMs = askedMs; // the lease counts from when we are known to have lived
+      this.#watchFeed(reply.position);
       this.#move(stopping ? "stopping" : reply.fenced ? "fenced" : "active");
       if (stopping && reply.safeToStop) this.#safe?.();
       const more = (reply.fenced && this.image.position !== applied && this.image.position >= (this.#epoch ?? 0n)) || (this.#stopping && !stopping);
@@ -171,6 +181,18 @@ export class ControllerClient implements Coordination {
     }
     if (reply?.kind === "not-active") this.#hint = reply.leader;
     call.close(); // no answer, another incarnation, or not the active one: begin again
+  }
+
+  /** A feed whose controller hangs brings no news and no end: answers of the active one tell how far we should be. */
+  #watchFeed(position: bigint): void {
+    const now = this.world.clock.nowMs();
+    if (this.image.position >= position || this.image.position !== this.#stuckAt) {
+      this.#stuckAt = this.image.position;
+      this.#stuckMs = now;
+    } else if (now - this.#stuckMs > FEED_LAG_MS) {
+      this.#stuckMs = now;
+      this.#feed.goElsewhere();
+    }
   }
 
   async #ask<K extends Reply["kind"]>(question: Question, want: K, deadlineMs: number): Promise<Answer<K>> {
@@ -215,7 +237,7 @@ export class ControllerClient implements Coordination {
     for (;;) {
       const reply = await this.#ask({ kind: "admin", command }, "admin", Math.max(1, deadline - this.world.clock.nowMs()));
       if ("kind" in reply) {
-        await this.#caughtUp(deadline);
+        await this.#caughtUp(reply.position, Math.min(deadline, this.world.clock.nowMs() + CAUGHT_UP_MS));
         return reply.reply;
       }
       const again = reply.error === "NOT_CONTROLLER" && this.world.clock.nowMs() < deadline && !this.#closed;
@@ -225,8 +247,8 @@ export class ControllerClient implements Coordination {
   }
 
   /** The answer is committed; a moment for our own image to show it spares clients a retry. */
-  async #caughtUp(_deadline: number): Promise<void> {
-    await this.world.clock.yield();
+  async #caughtUp(position: bigint, deadline: number): Promise<void> {
+    while (this.image.position < position && this.world.clock.nowMs() < deadline && !this.#closed) await this.world.clock.sleep(2);
   }
 
   async describeQuorum(deadlineMs: number): Promise<QuorumDescription | Refusal> {

@@ -47,6 +47,11 @@ export class FeedClient {
     stream.send(encodeCall(0, { kind: "follow", from: this.image.position, clusterId: this.image.clusterId }));
   }
 
+  /** Leaves this controller for the next one. */
+  goElsewhere(): void {
+    this.#close();
+  }
+
   close(): void {
     this.#closed = true;
     this.#close();

@@ -10,6 +10,7 @@ import type { World } from "../world/world.js";
 const DIAL_MS = 1_000;
 const AGAIN_MS = 50;
 const SWEEP_MS = 100;
+const LATE_MS = 200;
 
 export class Liveness {
   readonly #heardMs = new Map<NodeId, number>();
@@ -45,12 +46,16 @@ export class Liveness {
     return this.world.clock.nowMs() - (this.#heardMs.get(id) ?? -Infinity) < this.leaseMs();
   }
 
-  /** The session's stream has ended without goodbye: is anybody still there? */
-  prove(id: NodeId, epoch: bigint): void {
+  /**
+   * The session's stream has ended without goodbye: is anybody still there?
+   *
+   * @param host where that stream came from; null: where the broker registered its port
+   */
+  prove(id: NodeId, epoch: bigint, host: string | null = null): void {
     if (this.#proving.has(id)) return;
     this.#proving.add(id);
     const generation = this.#generation;
-    const proof = this.#isRefusedTwice(id).then((dead) => {
+    const proof = this.#isRefusedTwice(id, host).then((dead) => {
       if (generation !== this.#generation) return;
       this.#proving.delete(id);
       const broker = this.image()?.broker(id);
@@ -59,17 +64,17 @@ export class Liveness {
     this.world.own(proof, `dialling broker ${id}`);
   }
 
-  async #isRefusedTwice(id: NodeId): Promise<boolean> {
-    if (!(await this.#isRefused(id))) return false;
+  async #isRefusedTwice(id: NodeId, host: string | null): Promise<boolean> {
+    if (!(await this.#isRefused(id, host))) return false;
     await this.world.clock.sleep(AGAIN_MS);
-    return this.#isRefused(id);
+    return this.#isRefused(id, host);
   }
 
-  async #isRefused(id: NodeId): Promise<boolean> {
+  async #isRefused(id: NodeId, host: string | null): Promise<boolean> {
     const broker = this.image()?.broker(id);
     if (broker === null || broker === undefined) return false;
     try {
-      const connection = await this.world.network.connect({ ...broker.nodePort, timeoutMs: DIAL_MS });
+      const connection = await this.world.network.connect({ host: host ?? broker.nodePort.host, port: broker.nodePort.port, timeoutMs: DIAL_MS });
       connection.destroy();
       return false;
     } catch (error) {
@@ -79,8 +84,12 @@ export class Liveness {
   }
 
   #sweepLater(generation: number): void {
+    const dueMs = this.world.clock.nowMs() + SWEEP_MS;
     this.world.clock.after(SWEEP_MS, () => {
       if (generation !== this.#generation) return;
+      // Heartbeats that came while this node itself was frozen have not been read yet: its own lateness is nobody's silence.
+      const lateMs = this.world.clock.nowMs() - dueMs;
+      if (lateMs > LATE_MS) for (const [id, heardMs] of this.#heardMs) this.#heardMs.set(id, heardMs + lateMs);
       for (const broker of this.image()?.brokers() ?? []) {
         if (broker.fenced) continue;
         if (!this.#heardMs.has(broker.id)) this.#heardMs.set(broker.id, this.world.clock.nowMs());

@@ -8,7 +8,7 @@ import { checkImage } from "../metadata/check-image.js";
 import { ChangeLog } from "../metadata/changes.js";
 import { ClusterImage } from "../metadata/cluster-image.js";
 import { Publisher } from "../metadata/publisher.js";
-import { decodeBatch, encodeBatch, FEATURE_LEVEL } from "../metadata/records.js";
+import { decodeBatch, encodeBatch, FEATURE_LEVEL, type MetadataRecord } from "../metadata/records.js";
 import { replay } from "../metadata/replay.js";
 import { snapshotBlocks, SnapshotLoader } from "../metadata/snapshot.js";
 import type { Leadership, Quorum, StateMachine } from "../raft/quorum.js";
@@ -17,8 +17,12 @@ import type { Decision } from "./decide/context.js";
 
 export type Outcome<Reply> = { readonly ok: true; readonly reply: Reply; readonly position: bigint } | { readonly ok: false; readonly leader: NodeId | null; readonly unknown: boolean };
 
+/** Above it a whole check would stop the loop for too long; tests and the simulator check images of any size. */
+const CHECKED_MAX = 10_000;
+
 interface Pending {
   readonly index: number;
+  readonly term: number;
   readonly settle: (committed: boolean) => void;
 }
 
@@ -33,7 +37,8 @@ export class MetadataMachine implements StateMachine {
   #pending: Pending[] = [];
   #leadership: Leadership = { leader: null, term: 0, self: false, ready: false };
 
-  constructor(readonly world: World, readonly onLeadership: (change: Leadership) => void, readonly onApplied: (image: ClusterImage, changes: ChangeLog) => void) {}
+  /** @param founding records of a new cluster besides its id and feature level */
+  constructor(readonly world: World, readonly founding: () => readonly MetadataRecord[], readonly onLeadership: (change: Leadership) => void, readonly onApplied: (image: ClusterImage, changes: ChangeLog) => void) {}
 
   attach(quorum: Quorum): void {
     this.#quorum = quorum;
@@ -52,25 +57,33 @@ export class MetadataMachine implements StateMachine {
     return this.#leadership;
   }
 
-  /** Decides on the newest image and proposes what comes of it; resolves when all of it is committed, or cannot be known to be. */
-  decide<Reply>(decision: (image: ClusterImage) => Decision<Reply>): Promise<Outcome<Reply>> {
+  /**
+   * Decides on the newest image and proposes what comes of it; resolves when all of it is committed, or cannot be known to be. A refusal or a read changes nothing, so
+   * nothing's commit would show that we still lead: a quorum is asked (readIndex), else a deposed leader would answer from the past.
+   */
+  async decide<Reply>(decision: (image: ClusterImage) => Decision<Reply>): Promise<Outcome<Reply>> {
     const image = this.#newest;
     const quorum = this.#quorum;
     const leader = this.#leadership.leader;
-    if (image === null || quorum === null) return Promise.resolve({ ok: false, leader, unknown: false });
+    if (image === null || quorum === null) return { ok: false, leader, unknown: false };
     const { records, reply } = decision(image);
     if (records.length > 0) {
       const proposal = quorum.propose(encodeBatch(records));
-      if (!proposal.ok) return Promise.resolve({ ok: false, leader: proposal.leader, unknown: false });
+      if (!proposal.ok) return { ok: false, leader: proposal.leader, unknown: false };
       this.#newest = replay(image, records, BigInt(proposal.index));
       this.#newestIndex = proposal.index;
     }
     const index = this.#newestIndex;
     const position = this.#newest?.position ?? image.position;
-    if (index <= Number(this.#image.position)) return Promise.resolve({ ok: true, reply, position });
-    return new Promise((resolve) => {
-      this.#pending.push({ index, settle: (committed) => resolve(committed ? { ok: true, reply, position } : { ok: false, leader: this.#leadership.leader, unknown: true }) });
-    });
+    const { term } = this.#leadership;
+    const changed = records.length > 0;
+    if (index > Number(this.#image.position)) {
+      const committed = await new Promise<boolean>((resolve) => this.#pending.push({ index, term, settle: resolve }));
+      if (!committed) return { ok: false, leader: this.#leadership.leader, unknown: changed };
+      if (changed) return { ok: true, reply, position };
+    }
+    const point = await quorum.readIndex();
+    return point.ok ? { ok: true, reply, position } : { ok: false, leader: this.#leadership.leader, unknown: false };
   }
 
   // ---- StateMachine
@@ -80,10 +93,10 @@ export class MetadataMachine implements StateMachine {
     const changes = new ChangeLog();
     this.#image = replay(this.#image, decodeBatch(entry.payload), BigInt(entry.index), changes);
     this.publisher.applied(this.#image, entry.payload);
-    const due = this.#pending.filter((one) => one.index <= entry.index);
-    this.#pending = this.#pending.filter((one) => one.index > entry.index);
     this.onApplied(this.#image, changes);
-    for (const one of due) one.settle(true);
+    const waiting = this.#pending.findIndex((one) => one.index > entry.index);
+    const due = this.#pending.splice(0, waiting < 0 ? this.#pending.length : waiting); // in order of index
+    for (const one of due) one.settle(one.term === entry.term);
   }
 
   snapshot(): Iterator<Uint8Array> {
@@ -104,7 +117,7 @@ export class MetadataMachine implements StateMachine {
     if (change.ready && !(was.ready && was.term === change.term)) {
       this.#newest = this.#image;
       this.#newestIndex = Number(this.#image.position);
-      checkImage(this.#image);
+      if (this.#image.partitionCount <= CHECKED_MAX) checkImage(this.#image);
       this.#found();
     }
     if (!change.ready) {
@@ -120,7 +133,7 @@ export class MetadataMachine implements StateMachine {
   #found(): void {
     const clusterId = this.#quorum?.status().clusterId ?? "";
     if (this.#image.clusterId !== "" || clusterId === "") return;
-    const founding = this.decide(() => ({ records: [{ kind: "cluster", clusterId }, { kind: "feature-level", level: FEATURE_LEVEL }], reply: null }));
+    const founding = this.decide(() => ({ records: [{ kind: "cluster", clusterId }, { kind: "feature-level", level: FEATURE_LEVEL }, ...this.founding()], reply: null }));
     this.world.own(founding, "founding the metadata");
     assert(this.#newest !== null, "an active controller has an image to decide on");
   }

@@ -4,23 +4,24 @@
  *   broker ──session──▶ decide(newest image) ──propose──▶ quorum ──commit──▶ replay ──▶ feed ──▶ brokers
  */
 import { unreachable } from "../base/assert.js";
-import type { NodeId } from "../base/ids.js";
+import type { NodeId, Uuid } from "../base/ids.js";
 import type { AdminCommand, AdminReply } from "../coordination/admin.js";
 import type { QuorumMember } from "../coordination/coordination.js";
 import type { ClusterImage } from "../metadata/cluster-image.js";
 import type { ChangeLog } from "../metadata/changes.js";
+import type { MetadataRecord } from "../metadata/records.js";
 import type { Leadership, MemberStatus, Quorum } from "../raft/quorum.js";
 import type { RpcStream } from "../world/rpc.js";
 import type { World } from "../world/world.js";
 import { decideRegister, decideStopping, fenceRecords, unfenceRecords } from "./decide/brokers.js";
 import { decideIncremental, decideReplace } from "./decide/configs.js";
 import type { DecideContext, Decision } from "./decide/context.js";
-import { decideElections, rebalanceRecords, recoverRecords, type ReportedEnd } from "./decide/elections.js";
+import { decideElections, rebalanceRecords, recoverRecords, waitsForEnds, type ReportedEnd } from "./decide/elections.js";
 import { decideIsr } from "./decide/isr.js";
 import { decideCreatePartitions, decideCreateTopics, decideDeleteTopics } from "./decide/topics.js";
 import { Liveness } from "./liveness.js";
 import { MetadataMachine, type Outcome } from "./machine.js";
-import { decodeCall, encodeCall, FEED, SESSION, WireError, type FeedQuestion, type Question, type Reply } from "./wire.js";
+import { checkedQuestion, decodeCall, encodeCall, FEED, SESSION, WireError, type FeedQuestion, type Question, type Reply } from "./wire.js";
 
 export interface ControllerSettings {
   has(name: string): boolean;
@@ -34,7 +35,19 @@ interface Session {
   broker: NodeId | null;
   epoch: bigint;
   goodbye: boolean;
+  /** It is unfenced once its image is here: at its registration, and at what fenced it since. */
+  caughtUpAt: bigint;
+  /** Position of the broker's image, as its last heartbeat said. */
+  applied: bigint;
+  /** Position of the batch that moved its leaders away; null while it does not want to stop. */
+  stoppedAt: bigint | null;
+  open: number;
 }
+
+const MIN_ISR = "min.insync.replicas";
+/** Questions of one session that are not answered yet. */
+const SESSION_OPEN_MAX = 10_000;
+const REPLACE_CHECK_MS = 1_000;
 
 const PRODUCER_IDS = 1000n;
 const REBALANCE_LIMIT = 1_000;
@@ -58,7 +71,9 @@ export class ControllerService {
       below: (end) => world.random.below(end),
       uuid: () => world.random.uuid(),
     };
-    this.machine = new MetadataMachine(world, (change) => this.#onLeadership(change), (image, changes) => this.#onApplied(image, changes));
+    // Controllers and leaders must count by the same number: see keptMinIsr in decide/configs.ts.
+    const founding = (): readonly MetadataRecord[] => [{ kind: "config-changed", type: "broker", name: "", changes: [{ name: MIN_ISR, value: settings.text(MIN_ISR) ?? "1" }] }];
+    this.machine = new MetadataMachine(world, founding, (change) => this.#onLeadership(change), (image, changes) => this.#onApplied(image, changes));
     this.#liveness = new Liveness(world, () => settings.number("broker.session.timeout.ms"), () => this.machine.newest, (id, epoch, how) => this.#onDead(id, epoch, how));
     world.rpc.serve(SESSION, (stream) => this.#accept(stream));
     world.rpc.serve(FEED, (stream) => this.#feed(stream));
@@ -83,6 +98,12 @@ export class ControllerService {
       this.#fencing.clear();
       this.#liveness.begin();
       this.#rebalanceLater(this.#reign);
+      this.#replaceLater(this.#reign);
+      const inForce = this.machine.image.config("broker", "").get(MIN_ISR);
+      const given = this.settings.text(MIN_ISR);
+      if (this.settings.has(MIN_ISR) && inForce !== undefined && inForce !== given) {
+        this.world.logger.warn({ inForce, given }, "min.insync.replicas of this node's file differs from the cluster's, which counts: alter the cluster-wide broker setting to change it");
+      }
     } else {
       this.#liveness.end();
       this.world.logger.info({ term: change.term, leader: change.leader }, "no longer the active controller");
@@ -101,12 +122,14 @@ export class ControllerService {
   // ---- sessions
 
   #accept(stream: RpcStream): void {
-    const session: Session = { stream, broker: null, epoch: -1n, goodbye: false };
+    const session: Session = { stream, broker: null, epoch: -1n, goodbye: false, caughtUpAt: 0n, applied: 0n, stoppedAt: null, open: 0 };
     stream.onMessage((bytes) => {
       if (bytes.length > QUESTION_MAX_BYTES) return stream.close();
       try {
         const { id, message } = decodeCall<Question>(bytes);
-        this.world.own(this.#answer(session, id, message), `answering a broker's ${message.kind}`);
+        const question = checkedQuestion(message);
+        if (session.open >= SESSION_OPEN_MAX) return stream.close();
+        this.world.own(this.#answer(session, id, question), `answering a broker's ${question.kind}`);
       } catch (error) {
         if (!(error instanceof WireError)) throw error;
         this.world.logger.warn({ from: stream.remote.host, detail: error.message }, "a broker's call cannot be read: session closed");
@@ -123,11 +146,13 @@ export class ControllerService {
     this.#sessions.delete(broker);
     if (!this.#active) return;
     if (session.goodbye) this.#fence(broker, session.epoch, "stopped");
-    else this.#liveness.prove(broker, session.epoch);
+    else this.#liveness.prove(broker, session.epoch, session.stream.remote.host || null);
   }
 
   async #answer(session: Session, id: number, question: Question): Promise<void> {
+    session.open++;
     const reply = await this.#handle(session, question);
+    session.open--;
     if (reply !== null) session.stream.send(encodeCall(id, reply));
   }
 
@@ -145,7 +170,7 @@ export class ControllerService {
         if (known.fenced) return { kind: "alter-isr", outcomes: question.changes.map(() => ({ ok: false, error: "STALE_BROKER_EPOCH" })) };
         return map(await this.machine.decide((image) => decideIsr(image, broker, question.changes, this.#context)), (outcomes) => ({ kind: "alter-isr", outcomes }));
       case "admin":
-        return map(await this.machine.decide((image) => this.#admin(image, question.command)), (reply) => ({ kind: "admin", reply }));
+        return map(await this.machine.decide((image) => this.#admin(image, question.command)), (reply, position) => ({ kind: "admin", reply, position }));
       case "producer-ids":
         return map(
           await this.machine.decide((image) => ({ records: [{ kind: "producer-ids", next: image.nextProducerId + PRODUCER_IDS, broker }], reply: image.nextProducerId })),
@@ -171,7 +196,11 @@ export class ControllerService {
     // The same incarnation on a new stream keeps its registration: it has only lost us, not itself.
     if (known !== null && known.incarnation === broker.incarnation && !known.fenced && broker.lost.length === 0) {
       this.#adopt(session, broker.nodeId, known.epoch);
-      return { kind: "registered", epoch: known.epoch };
+      const standing = await this.machine.decide((image) => ({ records: [], reply: image.broker(broker.nodeId) }));
+      return map(standing, (now) => {
+        if (now?.epoch !== known.epoch || now.fenced) return { kind: "refused", error: "STALE_BROKER_EPOCH", message: "fenced meanwhile: register again" };
+        return { kind: "registered", epoch: known.epoch, fenced: false };
+      });
     }
     const secret = Buffer.from(this.world.random.bytes(24)).toString("base64url");
     const outcome = await this.machine.decide((image) => decideRegister(image, broker, secret, this.#context));
@@ -179,7 +208,7 @@ export class ControllerService {
       if (!verdict.ok) return { kind: "refused", error: verdict.error, message: verdict.message };
       this.#adopt(session, broker.nodeId, position);
       this.world.logger.info({ broker: broker.nodeId, epoch: position }, "broker joined");
-      return { kind: "registered", epoch: position };
+      return { kind: "registered", epoch: position, fenced: true };
     });
   }
 
@@ -188,39 +217,53 @@ export class ControllerService {
     this.#sessions.set(id, session);
     session.broker = id;
     session.epoch = epoch;
+    session.caughtUpAt = epoch;
     this.#liveness.heard(id);
     if (before !== undefined && before !== session) before.stream.close();
   }
 
   async #heartbeat(session: Session, broker: NodeId, beat: Extract<Question, { kind: "heartbeat" }>): Promise<Reply> {
     this.#liveness.heard(broker);
+    session.applied = beat.applied;
     const known = this.machine.newest?.broker(broker);
+    const { position } = this.machine.image;
     for (const one of beat.ends) this.#noteEnd(broker, session.epoch, one);
-    if (beat.stopping && known?.stopping === false && !known.fenced) {
-      return map(await this.machine.decide((image) => decideStopping(image, broker, this.#context)), () => {
+    if (beat.stopping && known?.fenced === false) {
+      if (session.stoppedAt !== null) return { kind: "heartbeat", fenced: false, safeToStop: this.#isKnownToAll(broker, session.stoppedAt), position };
+      return map(await this.machine.decide((image) => decideStopping(image, broker, this.#context)), (_, at) => {
+        session.stoppedAt = at;
         this.world.logger.info({ broker }, "broker is stopping: its leaders have moved");
-        return { kind: "heartbeat", fenced: false, safeToStop: true };
+        return { kind: "heartbeat", fenced: false, safeToStop: this.#isKnownToAll(broker, at), position };
       });
     }
-    if (known?.fenced === true && !beat.stopping && beat.applied >= session.epoch) {
+    if (known?.fenced === true && !beat.stopping && beat.applied >= session.caughtUpAt) {
       return map(await this.machine.decide((image) => ({ records: unfenceRecords(image, broker, this.#context), reply: null })), () => {
         this.world.logger.info({ broker, epoch: session.epoch }, "broker unfenced");
-        return { kind: "heartbeat", fenced: false, safeToStop: false };
+        return { kind: "heartbeat", fenced: false, safeToStop: false, position };
       });
     }
-    return { kind: "heartbeat", fenced: known?.fenced ?? true, safeToStop: beat.stopping };
+    return { kind: "heartbeat", fenced: known?.fenced ?? true, safeToStop: beat.stopping, position };
   }
 
-  #noteEnd(broker: NodeId, brokerEpoch: bigint, one: { readonly topicId: string; readonly partition: number; readonly lastEpoch: number; readonly end: number }): void {
+  /** Have the other brokers seen where the leaders went? Then their clients are told the truth once this one is gone. */
+  #isKnownToAll(leaving: NodeId, position: bigint): boolean {
+    return [...this.#sessions].every(([id, session]) => id === leaving || this.machine.newest?.broker(id)?.fenced !== false || session.applied >= position || session.stoppedAt !== null);
+  }
+
+  #noteEnd(broker: NodeId, brokerEpoch: bigint, one: { readonly topicId: Uuid; readonly partition: number; readonly lastEpoch: number; readonly end: number }): void {
     const key = `${one.topicId}/${one.partition}`;
+    const p = this.machine.newest?.topicById(one.topicId)?.partition(one.partition) ?? null;
+    if (p === null || !waitsForEnds(p)) return void this.#ends.delete(key);
     const ends = this.#ends.get(key) ?? new Map<NodeId, ReportedEnd>();
-    ends.set(broker, { lastEpoch: one.lastEpoch, end: one.end, brokerEpoch });
+    ends.set(broker, { brokerEpoch, lastEpoch: one.lastEpoch, end: one.end });
     this.#ends.set(key, ends);
-    const recovery = this.machine.decide((image) => ({ records: recoverRecords(image, one.topicId as Parameters<typeof recoverRecords>[1], one.partition, ends), reply: null }));
+    const recovery = this.machine.decide((image) => ({ records: recoverRecords(image, one.topicId, one.partition, ends), reply: null }));
     this.world.own(recovery, "electing where nobody is eligible");
   }
 
   #onDead(id: NodeId, epoch: bigint, how: "silence" | "refused"): void {
+    // A session that was opened while we dialled is better proof of life than a refused dial is of death.
+    if (how === "refused" && this.#sessions.has(id)) return;
     this.#fence(id, epoch, how);
   }
 
@@ -229,7 +272,10 @@ export class ControllerService {
     this.#fencing.add(id);
     const fencing = this.machine.decide((image) => ({ records: image.broker(id)?.epoch === epoch ? fenceRecords(image, id, this.#context) : [], reply: null })).then((outcome) => {
       this.#fencing.delete(id);
-      if (outcome.ok) this.world.logger.warn({ broker: id, epoch, how }, "broker fenced");
+      if (!outcome.ok) return;
+      const session = this.#sessions.get(id);
+      if (session?.epoch === epoch) session.caughtUpAt = outcome.position;
+      this.world.logger.warn({ broker: id, epoch, how }, "broker fenced");
     });
     this.world.own(fencing, `fencing broker ${id}`);
   }
@@ -271,6 +317,21 @@ export class ControllerService {
     });
   }
 
+  /** A wiped voter came back as a learner under a new directory: once it has caught up it takes its old disk's place, by single-server changes. */
+  #replaceLater(reign: number): void {
+    this.world.clock.after(REPLACE_CHECK_MS, () => {
+      if (reign !== this.#reign || !this.#active) return;
+      const status = this.#quorum?.status();
+      const back = status?.learners.find((learner) => status.voters.some((voter) => voter.id === learner.id && voter.directoryId !== learner.directoryId));
+      if (back === undefined || this.#quorum === null) return this.#replaceLater(reign);
+      const replacing = this.#quorum.changeVoters({ kind: "replace", id: back.id }).then((result) => {
+        if (result.ok) this.world.logger.info({ node: back.id, directory: back.directoryId }, "a wiped voter has caught up and votes again under its new directory");
+        this.#replaceLater(reign);
+      });
+      this.world.own(replacing, `replacing the disk of voter ${back.id}`);
+    });
+  }
+
   // ---- feed
 
   #feed(stream: RpcStream): void {
@@ -278,6 +339,12 @@ export class ControllerService {
     stream.onMessage((bytes) => {
       try {
         const { message } = decodeCall<FeedQuestion>(bytes);
+        const { clusterId } = this.machine.image;
+        const stranger = message.clusterId !== "" && clusterId !== "" && message.clusterId !== clusterId;
+        if (message.kind !== "follow" || typeof message.from !== "bigint" || stranger) {
+          this.world.logger.warn({ from: stream.remote.host, theirs: message.clusterId, ours: clusterId }, "somebody of another cluster asks for metadata: refused");
+          return stream.close();
+        }
         follower?.close();
         follower = this.machine.publisher.follow(BigInt(message.from), (feed) => stream.send(encodeCall(0, feed)));
       } catch (error) {

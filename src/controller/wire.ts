@@ -24,10 +24,12 @@ export type Question =
   | { readonly kind: "goodbye" };
 
 export type Reply =
-  | { readonly kind: "registered"; readonly epoch: bigint }
-  | { readonly kind: "heartbeat"; readonly fenced: boolean; readonly safeToStop: boolean }
+  | { readonly kind: "registered"; readonly epoch: bigint; readonly fenced: boolean }
+  /** `position`: what this controller has applied. */
+  | { readonly kind: "heartbeat"; readonly fenced: boolean; readonly safeToStop: boolean; readonly position: bigint }
   | { readonly kind: "alter-isr"; readonly outcomes: readonly IsrOutcome[] }
-  | { readonly kind: "admin"; readonly reply: AdminReply }
+  /** Committed at `position` or before. */
+  | { readonly kind: "admin"; readonly reply: AdminReply; readonly position: bigint }
   | { readonly kind: "producer-ids"; readonly first: bigint; readonly count: number }
   | { readonly kind: "describe-quorum"; readonly quorum: QuorumDescription }
   | { readonly kind: "confirm"; readonly ok: boolean }
@@ -64,5 +66,46 @@ export function decodeCall<T extends { readonly kind: string }>(bytes: Uint8Arra
     throw new WireError("a call cannot be read", { cause: error });
   }
 }
+
+/**
+ * Checks what a controller relies on in a question before it looks at it, so that a broken or hostile caller loses its stream and harms nobody else.
+ *
+ * @throws WireError
+ */
+export function checkedQuestion(question: Question): Question {
+  if (!isSound(question)) throw new WireError(`a question of kind ${String((question as { readonly kind: unknown }).kind)} that makes no sense`);
+  return question;
+}
+
+function isSound(question: Question): boolean {
+  const list = (value: unknown): boolean => Array.isArray(value) && value.every((one) => typeof one === "object" && one !== null);
+  switch (question.kind) {
+    case "register": {
+      const { broker } = question;
+      if (typeof broker !== "object" || broker === null) return false;
+      const ids = Array.isArray(broker.directories) && [broker.incarnation, ...broker.directories].every((id) => /^[A-Za-z0-9_-]{22}$/.test(id));
+      return ids && isNodeId(broker.nodeId) && list(broker.listeners) && list(broker.lost) && list([broker.nodePort, broker.features]) && typeof broker.clusterId === "string";
+    }
+    case "heartbeat":
+      return typeof question.applied === "bigint" && typeof question.stopping === "boolean" && list(question.ends);
+    case "alter-isr":
+      return list(question.changes) && question.changes.every((change) => list(change.isr));
+    case "admin":
+      return typeof question.command === "object" && question.command !== null && COMMANDS.includes(question.command.kind);
+    case "producer-ids":
+    case "describe-quorum":
+    case "confirm":
+    case "goodbye":
+      return true;
+    default:
+      return false;
+  }
+}
+
+function isNodeId(id: unknown): boolean {
+  return typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= 0x7fffffff;
+}
+
+const COMMANDS: readonly AdminCommand["kind"][] = ["create-topics", "delete-topics", "create-partitions", "incremental-alter-configs", "alter-configs", "elect-leaders"];
 
 export type { Refusal };
