@@ -51,7 +51,7 @@ export class FetchService {
     }
     if (request.isolationLevel !== 0 && request.isolationLevel !== 1) return nothing("UNKNOWN_SERVER_ERROR"); // as Kafka 4.3 answers
 
-    const resolved = this.sessions.resolve(request, { version, nowMs: this.world.clock.nowMs(), replica: replica !== null });
+    const resolved = this.sessions.resolve(request, { version, nowMs: this.world.clock.nowMs(), replica: replica?.id ?? null });
     if (resolved.error !== "NONE") return nothing(resolved.error);
     if (replica !== null && resolved.session !== null) return this.#fetchChanged(request, resolved.session, { listed: resolved.listed, incremental: resolved.incremental, replica, version, connection });
     const items = resolved.partitions.map((one) => itemOf(one, version));

@@ -24,7 +24,8 @@ export interface Session {
   readonly id: number;
   epoch: number; // expected next
   readonly usesIds: boolean;
-  readonly privileged: boolean; // a follower's
+  /** The broker that follows by it; null for a client's. */
+  readonly replica: number | null;
   readonly madeMs: number;
   usedMs: number;
   partitions: Map<string, SessionPartition>;
@@ -61,7 +62,7 @@ export class FetchSessions {
     return this.#sessions.size;
   }
 
-  resolve(request: FetchRequest, options: { readonly version: number; readonly nowMs: number; readonly replica: boolean }): Resolved {
+  resolve(request: FetchRequest, options: { readonly version: number; readonly nowMs: number; readonly replica: number | null }): Resolved {
     const usesIds = options.version >= 13;
     if (options.version < 7 || request.sessionEpoch === FINAL_EPOCH || request.sessionEpoch === 0) {
       if (request.sessionId !== 0) this.#end(request.sessionId);
@@ -88,7 +89,7 @@ export class FetchSessions {
       named.push(known ?? one);
       if (known !== undefined) Object.assign(known, { maxBytes: one.maxBytes, fetchOffset: one.fetchOffset, logStart: one.logStart, currentEpoch: one.currentEpoch, lastFetchedEpoch: one.lastFetchedEpoch });
     }
-    const partitions = session.privileged ? [] : [...session.partitions.values()]; // a follower's are looked at as they change
+    const partitions = session.replica !== null ? [] : [...session.partitions.values()]; // a follower's are looked at as they change
     return { error: "NONE", sessionId: session.id, incremental: true, partitions, listed: named, session, rotate: rotation(session) };
   }
 
@@ -102,15 +103,17 @@ export class FetchSessions {
   }
 
   /** Room is made by the oldest unused one, or for a follower by a client's. */
-  #make(usesIds: boolean, options: { readonly nowMs: number; readonly replica: boolean }): Session | null {
+  #make(usesIds: boolean, options: { readonly nowMs: number; readonly replica: number | null }): Session | null {
+    // A follower has one session with us: an earlier one belonged to a connection that is gone.
+    if (options.replica !== null) for (const one of [...this.#sessions.values()]) if (one.replica === options.replica) this.#end(one.id);
     if (this.#sessions.size >= this.slots()) {
-      const stale = [...this.#sessions.values()].sort((a, b) => a.usedMs - b.usedMs).find((one) => options.nowMs - one.usedMs > EVICT_AFTER_MS || (options.replica && !one.privileged));
+      const stale = [...this.#sessions.values()].sort((a, b) => a.usedMs - b.usedMs).find((one) => options.nowMs - one.usedMs > EVICT_AFTER_MS || (options.replica !== null && one.replica === null));
       if (stale === undefined) return null;
       this.#end(stale.id);
     }
     let id = 0;
     while (id === 0 || this.#sessions.has(id)) id = 1 + Math.floor(this.draw() * 0x7ffffffe);
-    const session: Session = { id, epoch: 1, usesIds, privileged: options.replica, madeMs: options.nowMs, usedMs: options.nowMs, partitions: new Map(), dirty: new Set(), watches: new Map(), wake: null };
+    const session: Session = { id, epoch: 1, usesIds, replica: options.replica, madeMs: options.nowMs, usedMs: options.nowMs, partitions: new Map(), dirty: new Set(), watches: new Map(), wake: null };
     this.#sessions.set(id, session);
     return session;
   }
