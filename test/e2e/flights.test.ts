@@ -75,7 +75,11 @@ test("200,000 flights come back to a group of three whole and in order, though o
   try {
     await until(60_000, "half is read", () => records.size > flights.length / 2);
     children[0]?.kill("SIGKILL");
-    await until(90_000, "everything is read", () => records.size >= flights.length);
+    await until(60_000, "everything is read", () => records.size >= flights.length).catch((error: unknown) => {
+      const counts = new Map<number, number>();
+      for (const one of records.values()) counts.set(one.partition, (counts.get(one.partition) ?? 0) + 1);
+      throw new Error(`${String(error)}: ${records.size} of ${flights.length}, by partition ${JSON.stringify([...counts].sort((a, b) => a[0] - b[0]))}`);
+    });
   } finally {
     for (const child of children) child.kill("SIGKILL");
   }
