@@ -2,8 +2,8 @@
 import type { NodeId } from "../base/ids.js";
 import type { Coordination } from "../coordination/coordination.js";
 import type { GroupCoordinator } from "../coordinator/group/coordinator.js";
-import type { FetchService } from "../partitions/fetch-service.js";
-import type { ProduceService } from "../partitions/produce-service.js";
+import type { FetchService } from "../replication/fetch-service.js";
+import type { ProduceService } from "../replication/produce-service.js";
 import type { Replicas } from "../replication/replicas.js";
 import type { World } from "../world/world.js";
 import type { BrokerSettings } from "./broker-settings-view.js";

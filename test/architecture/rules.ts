@@ -17,13 +17,12 @@ const INWARD: { readonly [folder: string]: readonly string[] } = {
   coordination: ["base", "world", "protocol", "metadata"], // not raft: another quorum fits it too
   controller: ["base", "world", "protocol", "raft", "metadata", "coordination"],
   replication: ["base", "world", "protocol", "records", "metadata", "log", "coordination"],
-  partitions: ["base", "world", "protocol", "records", "metadata", "log", "coordination", "replication"], // what stands behind the door in replication/
   coordinator: ["base", "world", "protocol", "records", "metadata", "log", "coordination", "replication"],
-  broker: ["base", "world", "protocol", "records", "metadata", "security", "coordination", "replication", "partitions", "coordinator"],
-  observe: ["base", "world", "protocol", "records", "metadata", "raft", "log", "coordination", "controller", "replication", "partitions", "coordinator", "broker"],
+  broker: ["base", "world", "protocol", "records", "metadata", "security", "coordination", "replication", "coordinator"],
+  observe: ["base", "world", "protocol", "records", "metadata", "raft", "log", "coordination", "controller", "replication", "coordinator", "broker"],
   console: ["base", "world", "protocol", "metadata", "observe"],
   cli: ["base", "world", "host", "protocol", "app"],
-  app: ["base", "world", "host", "protocol", "records", "raft", "metadata", "log", "security", "coordination", "controller", "replication", "partitions", "coordinator", "broker", "observe", "console"],
+  app: ["base", "world", "host", "protocol", "records", "raft", "metadata", "log", "security", "coordination", "controller", "replication", "coordinator", "broker", "observe", "console"],
   lab: ["base", "world", "host", "protocol", "metadata", "coordination", "app"],
 };
 

@@ -5,7 +5,7 @@ import type { ErrorName } from "../protocol/errors.js";
 import type { World } from "../world/world.js";
 import type { Producing } from "./producing.js";
 import type { Replica } from "./replica.js";
-import type { LeaderLog } from "../replication/replicas.js";
+import type { LeaderLog } from "./replicas.js";
 import type { WaitingRoom } from "./waiting.js";
 
 /** A coordinator's batch waits this long for its replicas; a reign that cannot commit is worth more patience than a client's. */

@@ -3,7 +3,7 @@ import type { ErrorName } from "../protocol/errors.js";
 import { isHeavy, validateProduce, type ProduceRules, type Validated } from "../records/validate.js";
 import type { World } from "../world/world.js";
 import type { Replica } from "./replica.js";
-import type { PartitionRef, ProduceItem, ProduceOptions, ProduceOutcome } from "../replication/replicas.js";
+import type { PartitionRef, ProduceItem, ProduceOptions, ProduceOutcome } from "./replicas.js";
 import type { WaitingRoom } from "./waiting.js";
 
 export interface Finder {

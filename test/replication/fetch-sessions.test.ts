@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { NO_UUID, uuid } from "../../src/base/ids.js";
-import { FetchSessions } from "../../src/partitions/fetch-sessions.js";
+import { FetchSessions } from "../../src/replication/fetch-sessions.js";
 import type { FetchRequest } from "../../src/protocol/messages/01-fetch.js";
 
 const T = uuid("topic00000000000000000");

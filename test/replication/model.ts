@@ -5,8 +5,8 @@
 import { epoch as toEpoch, nodeId, NO_UUID, type NodeId } from "../../src/base/ids.js";
 import { Epochs } from "../../src/log/epochs.js";
 import type { PartitionImage } from "../../src/metadata/image.js";
-import { onReply } from "../../src/partitions/follower-steps.js";
-import { advanceHighWatermark, checkLeader, makeLeaderView, onFollowerFetch, onProposalRefused, parting, settleIsr, wantedIsr, type LeaderView } from "../../src/partitions/leader-view.js";
+import { onReply } from "../../src/replication/follower-steps.js";
+import { advanceHighWatermark, checkLeader, makeLeaderView, onFollowerFetch, onProposalRefused, parting, settleIsr, wantedIsr, type LeaderView } from "../../src/replication/leader-view.js";
 
 export type Plant = "ack-before-replication" | "truncate-to-watermark" | "no-epoch-fence" | "refusal-ends-proposal" | "old-news-ends-proposal" | "join-before-watermark" | "count-unsynced" | "serve-stale-follower";
 

@@ -6,7 +6,7 @@ import type { World } from "../world/world.js";
 import { onFollowerFetch, parting, type Parting } from "./leader-view.js";
 import type { Finder } from "./producing.js";
 import type { Replica } from "./replica.js";
-import type { FetchAnswer, FetchedPartition, FetchItem, FetchOptions } from "../replication/replicas.js";
+import type { FetchAnswer, FetchedPartition, FetchItem, FetchOptions } from "./replicas.js";
 import type { WaitingRoom } from "./waiting.js";
 
 /** What one partition has now; its bytes are not read yet. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { epoch, nodeId, NO_UUID } from "../../src/base/ids.js";
 import type { PartitionImage } from "../../src/metadata/image.js";
-import { advanceHighWatermark, makeLeaderView, maximalIsr, onFollowerFetch, onProposalRefused, parting, settleIsr, wantedIsr, type LeaderView } from "../../src/partitions/leader-view.js";
+import { advanceHighWatermark, makeLeaderView, maximalIsr, onFollowerFetch, onProposalRefused, parting, settleIsr, wantedIsr, type LeaderView } from "../../src/replication/leader-view.js";
 
 const [one, two, three] = [nodeId(1), nodeId(2), nodeId(3)];
 const LAG = 30_000;

@@ -13,8 +13,8 @@ import type { MetadataRecord, PartitionChange } from "../../src/metadata/records
 import { replay } from "../../src/metadata/replay.js";
 import { checkSessionToken, sessionToken } from "../../src/metadata/session-token.js";
 import { NO_BROKER_DEFAULTS } from "../../src/metadata/topic-settings.js";
-import { FetchService } from "../../src/partitions/fetch-service.js";
-import { ReplicaManager } from "../../src/partitions/replica-manager.js";
+import { FetchService } from "../../src/replication/fetch-service.js";
+import { ReplicaManager } from "../../src/replication/replica-manager.js";
 import { decodeRequestHeader, encodeResponseFrame, FrameSplitter } from "../../src/protocol/frame.js";
 import { FetchRequest, FetchResponse } from "../../src/protocol/messages/01-fetch.js";
 import { ApiVersionsRequest, ApiVersionsResponse } from "../../src/protocol/messages/18-api-versions.js";

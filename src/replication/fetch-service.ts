@@ -8,7 +8,7 @@ import type { World } from "../world/world.js";
 import { FetchSessions, type Session, type SessionPartition } from "./fetch-sessions.js";
 import { leaderEndpoints } from "./leader-hints.js";
 import { REPLICA_SOFTWARE, versionAsToken } from "./replica-handshake.js";
-import type { FetchedPartition, FetchItem, FetchOptions, Replicas } from "../replication/replicas.js";
+import type { FetchedPartition, FetchItem, FetchOptions, Replicas } from "./replicas.js";
 
 /** What a connection has said about itself. */
 export interface FetchConnection {

@@ -18,7 +18,7 @@ import { RunningLog } from "./leader-log.js";
 import { listOffset } from "./list-offsets.js";
 import { Producing, type Finder } from "./producing.js";
 import { Replica, topicRules, type TopicRules } from "./replica.js";
-import type { FetchItem, FetchOptions, LeaderLog, PartitionRef, ProduceItem, ProduceOptions, Replicas, ReplicasInspection } from "../replication/replicas.js";
+import type { FetchItem, FetchOptions, LeaderLog, PartitionRef, ProduceItem, ProduceOptions, Replicas, ReplicasInspection } from "./replicas.js";
 import { WaitingRoom } from "./waiting.js";
 
 export interface ReplicaSettings {

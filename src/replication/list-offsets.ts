@@ -1,7 +1,7 @@
 /** ListOffsets of one partition: behaviours.md §5. */
 import type { ErrorName } from "../protocol/errors.js";
 import type { Finder } from "./producing.js";
-import type { ListOffsetOutcome, Replicas } from "../replication/replicas.js";
+import type { ListOffsetOutcome, Replicas } from "./replicas.js";
 
 const LATEST = -1n;
 const EARLIEST = -2n;

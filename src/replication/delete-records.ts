@@ -1,6 +1,6 @@
 /** DeleteRecords of one partition: the start moves here, durably, and the answer waits until every live replica has moved its own. behaviours.md §15. */
 import { offset as toOffset, type NodeId } from "../base/ids.js";
-import type { Replicas } from "../replication/replicas.js";
+import type { Replicas } from "./replicas.js";
 import type { Finder } from "./producing.js";
 import type { Replica } from "./replica.js";
 import type { WaitingRoom } from "./waiting.js";

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { LaxList } from "../../src/partitions/lax-list.js";
+import { LaxList } from "../../src/replication/lax-list.js";
 import { hostMaking, type HostMaking } from "../host/making.js";
 
 let making: HostMaking;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Epochs } from "../../src/log/epochs.js";
-import { onReply, type FollowerLog, type LeaderReply } from "../../src/partitions/follower-steps.js";
+import { onReply, type FollowerLog, type LeaderReply } from "../../src/replication/follower-steps.js";
 
 function log(start: number, end: number, epochs: readonly (readonly [epoch: number, start: number])[]): FollowerLog {
   const table = new Epochs(epochs.map(([epoch, at]) => ({ epoch, start: at })));

@@ -5,7 +5,7 @@ import { errorCode } from "../protocol/errors.js";
 import type { ProduceRequest, ProduceResponse } from "../protocol/messages/00-produce.js";
 import type { Input } from "../protocol/schema.js";
 import { leaderEndpoints } from "./leader-hints.js";
-import type { ProduceItem, ProduceOutcome, Replicas } from "../replication/replicas.js";
+import type { ProduceItem, ProduceOutcome, Replicas } from "./replicas.js";
 
 export interface ProduceContext {
   readonly version: number;
