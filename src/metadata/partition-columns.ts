@@ -194,13 +194,14 @@ export class PartitionColumns {
     return new PartitionColumns(count, width, blocks);
   }
 
-  /** Overwrites rows. Each touched block is copied once. */
-  change(changes: Iterable<{ readonly index: number; readonly state: PartitionState }>, directories: DirectoryTable): PartitionColumns {
+  /** Overwrites what may change of rows, where they lie. Each touched block is copied once. Asserts M3 of reliability.md. */
+  change(changes: readonly RowChange[], directories: DirectoryTable): PartitionColumns {
     const blocks = this.#blocks.slice();
     const fresh = new Set<number>();
-    for (const { index, state } of changes) {
-      assert(index >= 0 && index < this.count, `partition ${index} exists`);
-      assert(state.replicas.length <= this.width, "a row's replicas fit its width");
+    const stride = this.#stride;
+    for (const change of changes) {
+      const { index, leader } = change;
+      assert(Number.isInteger(index) && index >= 0 && index < this.count, `partition ${index} exists`);
       const number = Math.floor(index / BLOCK_ROWS);
       if (!fresh.has(number)) {
         fresh.add(number);
@@ -208,7 +209,23 @@ export class PartitionColumns {
       }
       const block = blocks[number];
       assert(block !== undefined, "the block was just copied");
-      writeRow(block, (index % BLOCK_ROWS) * this.#stride, this.width, state, directories);
+      const at = (index % BLOCK_ROWS) * stride;
+      const oldLeader = block[at + LEADER] as number; // every row is whole
+      const oldEpoch = block[at + LEADER_EPOCH] as number;
+      const count = (block[at + COUNT] as number) & COUNT_MASK;
+      assert(change.partitionEpoch === (block[at + PARTITION_EPOCH] as number) + 1, "the partition epoch rises by one with every change");
+      assert(change.leaderEpoch >= oldEpoch, "leader epochs never fall");
+      assert((leader ?? -1) === oldLeader || change.leaderEpoch > oldEpoch, "the leader epoch rises with every change of leader");
+      block[at + COUNT] = count | (change.recovering ? RECOVERING : 0);
+      block[at + LEADER] = leader ?? -1;
+      block[at + LEADER_EPOCH] = change.leaderEpoch;
+      block[at + PARTITION_EPOCH] = change.partitionEpoch;
+      block[at + ISR] = bitsInRow(block, at + FIXED, count, change.isr);
+      block[at + ELR] = bitsInRow(block, at + FIXED, count, change.elr);
+      block[at + LAST_KNOWN] = bitsInRow(block, at + FIXED, count, change.lastKnownElr);
+      if (change.directories === null) continue;
+      assert(change.directories.length === count, "a partition names a directory per replica");
+      for (let i = 0; i < count; i++) block[at + FIXED + this.width + i] = directories.number(change.directories[i] as Uuid);
     }
     return new PartitionColumns(this.count, this.width, blocks);
   }
@@ -239,6 +256,9 @@ export class PartitionColumns {
   }
 }
 
+/** What of a partition may change while its replicas stay. */
+export type RowChange = Omit<PartitionState, "replicas" | "directories"> & { readonly index: number; readonly directories: readonly Uuid[] | null };
+
 export interface RowFacts {
   readonly leader: number; // -1: none
   readonly preferred: number;
@@ -254,6 +274,18 @@ function members(replicas: readonly NodeId[], bits: number): NodeId[] {
   const out: NodeId[] = [];
   for (let i = 0; i < replicas.length; i++) if ((bits & (1 << i)) !== 0) out.push(replicas[i] as NodeId); // i is below the length
   return out;
+}
+
+/** The same for replicas that lie in a row. */
+function bitsInRow(block: Int32Array, first: number, count: number, chosen: readonly NodeId[]): number {
+  let bits = 0;
+  for (const id of chosen) {
+    let at = 0;
+    while (at < count && block[first + at] !== id) at++;
+    assert(at < count, `broker ${id} is a replica of the partition`);
+    bits |= 1 << at;
+  }
+  return bits;
 }
 
 function bitsOf(replicas: readonly NodeId[], chosen: readonly NodeId[]): number {

@@ -6,7 +6,7 @@ import { assert, unreachable } from "../base/assert.js";
 import { ChangeLog } from "./changes.js";
 import { configKey, TopicState, type ClusterImage } from "./cluster-image.js";
 import type { Position } from "./image.js";
-import { PartitionColumns, type PartitionState } from "./partition-columns.js";
+import { PartitionColumns } from "./partition-columns.js";
 import { FEATURE_LEVEL, type MetadataRecord } from "./records.js";
 
 /** @param changes gathers what the batch changed; a fresh one where nobody asks */
@@ -67,18 +67,12 @@ function apply(image: ClusterImage, record: MetadataRecord, position: Position, 
     case "partitions-changed": {
       const topic = existingTopic(image, record.topicId);
       const directories = image.directories.with(record.rows.flatMap((row) => row.directories ?? []));
-      const states: { index: number; state: PartitionState }[] = [];
       let unclean = 0;
       for (const row of record.rows) {
-        const old = topic.existing(row.index);
-        assert(row.partitionEpoch === old.partitionEpoch + 1, "the partition epoch rises by one with every change");
-        assert(row.leaderEpoch >= old.leaderEpoch, "leader epochs never fall");
-        assert(row.leader === old.leader || row.leaderEpoch > old.leaderEpoch, "the leader epoch rises with every change of leader");
         changes.partition(topic.id, row.index);
         if (row.unclean) unclean++;
-        states.push({ index: row.index, state: { ...row, replicas: old.replicas, directories: row.directories ?? old.directories } });
       }
-      const changed = new TopicState(topic.id, topic.name, topic.columns.change(states, directories), directories);
+      const changed = new TopicState(topic.id, topic.name, topic.columns.change(record.rows, directories), directories);
       return image.withTopic(changed).with({ directories, uncleanElections: image.uncleanElections + unclean });
     }
 
