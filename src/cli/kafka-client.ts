@@ -73,10 +73,10 @@ export class KafkaClient {
   }
 
   /** @throws CliError when the broker does not speak the API or does not answer in time */
-  async ask<Q, QIn, R, RIn>(request: Message<Q, QIn>, response: Message<R, RIn>, value: QIn): Promise<R> {
+  async ask<Q, QIn extends object, R, RIn>(request: Message<Q, QIn>, response: Message<R, RIn>, value: QIn | ((version: number) => QIn)): Promise<R> {
     const version = this.#pick(request);
     if (version === null) throw new CliError(`${this.address.host}:${this.address.port} does not speak API ${request.key} in a version that we know`);
-    return this.#send(request, response, version, value);
+    return this.#send(request, response, version, typeof value === "function" ? value(version) : value);
   }
 
   #pick<Q, QIn>(request: Message<Q, QIn>): number | null {
@@ -121,7 +121,7 @@ export function parseBootstrap(text: string): readonly Address[] {
 
 /** One client for each broker of the cluster, by id; brokers that do not answer are left out. */
 export async function connectAll(first: KafkaClient): Promise<{ readonly clients: ReadonlyMap<number, KafkaClient>; readonly cluster: DescribeClusterResponse }> {
-  const cluster = await first.ask(DescribeClusterRequest, DescribeClusterResponse, { includeFencedBrokers: true });
+  const cluster = await first.ask(DescribeClusterRequest, DescribeClusterResponse, (version) => (version >= 2 ? { includeFencedBrokers: true } : {}));
   if (cluster.errorCode !== 0) throw new CliError(`the cluster cannot be described: ${errorName(cluster.errorCode)} ${cluster.errorMessage ?? ""}`);
   const clients = new Map<number, KafkaClient>();
   await Promise.all(

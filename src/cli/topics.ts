@@ -47,7 +47,7 @@ export async function createTopic(client: KafkaClient, name: string, options: { 
 }
 
 export async function deleteTopic(client: KafkaClient, name: string): Promise<Shown> {
-  const answer = await client.ask(DeleteTopicsRequest, DeleteTopicsResponse, { topics: [{ name, topicId: NO_UUID }], topicNames: [name], timeoutMs: TIMEOUT_MS });
+  const answer = await client.ask(DeleteTopicsRequest, DeleteTopicsResponse, (version) => (version >= 6 ? { topics: [{ name, topicId: NO_UUID }], timeoutMs: TIMEOUT_MS } : { topicNames: [name], timeoutMs: TIMEOUT_MS }));
   const result = answer.responses[0];
   if (result === undefined || result.errorCode !== 0) throw refused(`topic ${name} was not deleted`, result);
   return { text: `deleted ${name}`, data: { name, deleted: true } };
