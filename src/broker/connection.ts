@@ -16,6 +16,8 @@ import { HANDLERS } from "./table.js";
 const PIPELINE_MAX = 64;
 /** Bytes of requests that wait to begin before the sender is held back. */
 const WAITING_MAX_BYTES = 1 << 20;
+/** How long answers may take to leave once the connection is to end. */
+const LINGER_MS = 1_000;
 
 /** What leaves: bytes, or the end of the connection. */
 interface Reply {
@@ -34,7 +36,12 @@ export class ClientConnection {
   readonly #closers = new Set<() => void>();
   #ended = false;
   #finishing = false;
+  /** The stream cannot be cut into frames any more: what came before is answered, then the connection ends. */
+  #broken = false;
+  /** A request was refused: nothing begins after it; answers to what came before still leave, in their order. */
+  #refused = false;
   #paused = false;
+  #lingering = false;
   #congested = false;
   /** When the last request came, for the idle limit. */
   lastActiveMs: number;
@@ -73,20 +80,20 @@ export class ClientConnection {
   }
 
   #receive(chunk: Uint8Array): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#broken || this.#refused) return;
     this.lastActiveMs = this.services.world.clock.nowMs();
     try {
       for (const frame of this.#splitter.push(chunk)) this.#queue.push(frame);
     } catch (error) {
-      this.#refuse(error, null);
-      return;
+      this.#tellRefusal(error, null);
+      this.#broken = true;
     }
     this.#run();
   }
 
   /** Begins what may begin, sends what may leave, and holds the sender back while too much waits. */
   #run(): void {
-    while (!this.#ended && !this.#congested) {
+    while (!this.#ended && !this.#congested && !this.#refused) {
       const next = this.#queue.take();
       if (next === null) break;
       this.#begin(next.frame, next.slot);
@@ -127,7 +134,8 @@ export class ClientConnection {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#refuse(error, header);
+      this.#tellRefusal(error, header);
+      this.#refused = true;
       if (slot.state !== "answered") this.#queue.answer(slot, DROP);
     }
   }
@@ -147,16 +155,27 @@ export class ClientConnection {
   #unsupported(header: RequestHeader): Reply {
     if (header.apiKey !== ApiVersionsRequest.key) {
       this.services.world.logger.info({ client: this.#context.remoteHost, api: header.apiKey, version: header.apiVersion }, "unsupported request: connection closed");
+      this.#refused = true;
       return DROP;
     }
     const body = ApiVersionsResponse.encode(unsupportedApiVersions(), 0);
     return { ...NOTHING, parts: encodeResponseFrame(ApiVersionsRequest.key, 0, header.correlationId, body) };
   }
 
-  #refuse(error: unknown, header: RequestHeader | null): void {
+  #tellRefusal(error: unknown, header: RequestHeader | null): void {
     if (!(error instanceof ProtocolError)) throw error;
     this.services.world.logger.info({ client: this.#context.remoteHost, api: header?.apiKey, version: header?.apiVersion, detail: error.message }, "request cannot be read: connection closed");
-    this.connection.destroy();
+  }
+
+  /** Ends the connection; answers that are on their way get a moment to leave, from a client that keeps its side open no more than that. */
+  #drop(): void {
+    this.#refused = true;
+    if (this.connection.queuedBytes() === 0) return this.connection.destroy();
+    if (this.#lingering) return;
+    this.#lingering = true;
+    this.connection.finish();
+    const timer = this.services.world.clock.after(LINGER_MS, () => this.connection.destroy());
+    this.#closers.add(() => timer.cancel());
   }
 
   #flush(): void {
@@ -164,14 +183,16 @@ export class ClientConnection {
     for (const reply of this.#queue.ready()) {
       if (reply.drop) {
         reply.release?.();
-        this.connection.destroy();
+        this.#drop();
         return;
       }
       if (reply.parts.length === 0) continue;
       const more = reply.release === null ? this.connection.write(reply.parts) : this.connection.write(reply.parts, reply.release);
       if (!more) this.#congested = true;
     }
-    if (this.#finishing && this.#queue.idle) this.connection.finish();
+    if (!this.#queue.idle) return;
+    if (this.#broken) this.#drop();
+    else if (this.#finishing) this.connection.finish();
   }
 
   #end(): void {
