@@ -3,19 +3,27 @@
 /** @returns name → value; a later line wins, as in Java. `#` and `!` begin a comment, a trailing backslash joins lines */
 export function parseProperties(text: string): Map<string, string> {
   const found = new Map<string, string>();
-  const joined = text.replace(/\\\r?\n[ \t]*/g, "");
-  for (const raw of joined.split(/\r?\n/)) {
-    const line = raw.trim();
-    if (line === "" || line.startsWith("#") || line.startsWith("!")) continue;
-    const cut = line.search(/[=:]|\s/);
-    if (cut < 0) {
-      found.set(unescape(line), "");
-      continue;
-    }
+  for (const line of wholeLines(text)) {
+    const cut = (/^(?:\\.|[^\\=:\s])*/.exec(line)?.[0] ?? "").length; // up to a separator that is not escaped
     const value = line.slice(cut).replace(/^\s*[=:]?\s*/, "");
     found.set(unescape(line.slice(0, cut)), unescape(value));
   }
   return found;
+}
+
+/** Lines joined where an odd number of backslashes ends them; blank ones and comments (which are never joined) left out. */
+function wholeLines(text: string): readonly string[] {
+  const lines: string[] = [];
+  let begun: string | null = null;
+  for (const raw of text.split(/\r?\n/)) {
+    const line: string = (begun ?? "") + raw.trim();
+    if (begun === null && (line === "" || line.startsWith("#") || line.startsWith("!"))) continue;
+    const goesOn = (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1;
+    begun = goesOn ? line.slice(0, -1) : null;
+    if (!goesOn) lines.push(line);
+  }
+  if (begun !== null) lines.push(begun);
+  return lines;
 }
 
 function unescape(text: string): string {
