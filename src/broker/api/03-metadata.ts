@@ -22,7 +22,7 @@ export const metadata = handler(MetadataRequest, MetadataResponse, (services, re
   if (all) {
     topics = Array.from(image.topics(), (topic) => describe(image, topic, context));
   } else {
-    const asked = request.topics ?? [];
+    const asked = withoutRepeats(request.topics ?? []);
     const malformed = version >= 10 && version <= 11 && asked.some((one) => one.name === null || one.topicId !== NO_UUID);
     if (malformed) topics = asked.map((one) => ({ name: one.name ?? "", topicId: one.topicId, errorCode: errorCode("INVALID_REQUEST") }));
     else topics = asked.map((one) => answerFor(image, one, context));
@@ -39,6 +39,11 @@ export const metadata = handler(MetadataRequest, MetadataResponse, (services, re
     },
   };
 });
+
+/** A topic that is named more than once is told once, as by Kafka: the answer is no longer than what is known. */
+function withoutRepeats<One extends { readonly name: string | null; readonly topicId: string }>(asked: readonly One[]): readonly One[] {
+  return [...new Map(asked.map((one) => [`${one.topicId} ${one.name ?? ""}`, one])).values()];
+}
 
 function answerFor(image: MetadataImage, asked: NonNullable<MetadataRequest["topics"]>[number], context: RequestContext): Topic {
   const refusal = (error: ErrorName): Topic => ({ name: asked.name ?? (context.version >= 12 ? null : ""), topicId: asked.topicId, errorCode: errorCode(error) });
