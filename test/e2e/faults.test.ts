@@ -1,3 +1,6 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { check, type Sent } from "./checker.js";
@@ -38,6 +41,12 @@ async function leaderOf(topic: string, partition: number): Promise<number> {
   } finally {
     await admin.disconnect();
   }
+}
+
+/** As a user would ask. */
+async function activeController(): Promise<number> {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(__dirname, "../../dist/main.js"), "status", "--bootstrap", cluster.brokers.join(","), "--json"]);
+  return (JSON.parse(stdout) as { readonly quorum: { readonly leader: number } }).quorum.leader;
 }
 
 async function isrFull(topic: string): Promise<boolean> {
@@ -101,6 +110,12 @@ test("nothing acknowledged is lost, doubled or reordered while nodes are killed,
     await cluster.kill(leader);
     await moves("the leader was killed");
     cluster.launch(leader);
+    await until(40_000, "the ISR is full again", () => isrFull(topic));
+
+    const active = await activeController();
+    await cluster.kill(active);
+    await moves("the active controller was killed");
+    cluster.launch(active);
     await until(40_000, "the ISR is full again", () => isrFull(topic));
 
     const frozen = await leaderOf(topic, 1);
