@@ -6,6 +6,9 @@ import type { Replica } from "./replica.js";
 import type { PartitionRef, ProduceItem, ProduceOptions, ProduceOutcome } from "./replicas.js";
 import type { WaitingRoom } from "./waiting.js";
 
+/** The least wait for an answer: the leader's own write takes time here, and a request whose timeout is none or negative (Kafka takes it) has it too. */
+const WRITE_MIN_MS = 100;
+
 export interface Finder {
   /** The replica here, or why there is none. */
   find(ref: PartitionRef): { readonly ok: true; readonly replica: Replica } | { readonly ok: false; readonly error: ErrorName; readonly currentLeader: { readonly id: number; readonly epoch: number } | null };
@@ -115,7 +118,7 @@ export class Producing {
         for (const i of open) outcomes[i] = failed("REQUEST_TIMED_OUT");
         resolve(outcomes);
       };
-      this.waiting.add({ check, expire }, keys, Math.max(0, options.timeoutMs));
+      this.waiting.add({ check, expire }, keys, Math.max(WRITE_MIN_MS, options.timeoutMs));
     });
   }
 }
