@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { NO_UUID, nodeId, uuid, type NodeId, type Uuid } from "../../src/base/ids.js";
 import { ControllerClient } from "../../src/controller/client.js";
 import { ControllerService } from "../../src/controller/service.js";
-import { encodeCall, SESSION, type Question } from "../../src/controller/wire.js";
+import { encodeCall, FEED, SESSION, type Question } from "../../src/controller/wire.js";
 import type { BrokerRegistration, SessionState } from "../../src/coordination/coordination.js";
 import { BROKER_SETTINGS } from "../../src/metadata/broker-settings.js";
 import { checkImage } from "../../src/metadata/check-image.js";
@@ -204,7 +204,28 @@ describe("losing the lease", () => {
     cluster.net.refused.clear();
     await cluster.active(a);
     const fences = cluster.controllers.flatMap((one) => one.node.lines).filter((line) => line.message === "broker fenced");
-    expect(fences.length).toBeLessThanOrEqual(1);
+    expect(fences).toEqual([]); // its new session came before the second refusal: better proof of life than a dial is of death
+  });
+
+  test("one refused dial is no proof", async () => {
+    const { cluster, a } = await three();
+    cluster.controllers[0]?.node.served.delete(SESSION); // so that no new session speaks for it
+    const { dials } = cluster.net;
+    cluster.net.refused.add(`b1:${PORT}`);
+    a.node.breakStreams();
+    await cluster.net.until(() => cluster.net.dials > dials, 500, "a dial");
+    cluster.net.refused.clear();
+    await cluster.net.run(500);
+    expect(cluster.image.broker(a.id)?.fenced).toBe(false);
+  });
+
+  test("a broker that cannot see the metadata stays fenced, however often it calls", async () => {
+    const cluster = new Cluster();
+    for (const one of cluster.controllers) one.node.served.delete(FEED);
+    const a = cluster.broker(1);
+    await cluster.net.run(3_000);
+    expect(a.states).toEqual(["fenced"]);
+    expect(cluster.image.broker(a.id)?.fenced).toBe(true);
   });
 
   test("a controlled stop moves leaders to replicas in sync, then says that it is safe", async () => {
@@ -308,6 +329,27 @@ describe("failover of the controller", () => {
     expect(a.client.controller).toBe(101);
     expect(cluster.partition()).toEqual(p);
     expect(cluster.net.dials).toBeGreaterThanOrEqual(3); // the new one dialled everybody at once
+  });
+
+  test("what was proposed is answered once it is committed, and is unknown when leadership goes before that", async () => {
+    const { cluster } = await three();
+    const machine = cluster.controllers[0]?.service.machine;
+    const decide = (next: bigint) => machine?.decide((image) => ({ records: [{ kind: "producer-ids", next: image.nextProducerId + next, broker: nodeId(1) }], reply: next }));
+    const answers: unknown[] = [];
+    cluster.quorum.cut = true;
+    for (const step of [1n, 2n]) void decide(step)?.then((outcome) => answers.push(outcome));
+    await cluster.net.run(500);
+    expect(answers).toEqual([]);
+    cluster.quorum.cut = false;
+    await settled(cluster, decide(4n) ?? Promise.resolve(null));
+    expect(answers).toMatchObject([{ ok: true, reply: 1n }, { ok: true, reply: 2n }]);
+    cluster.quorum.cut = true;
+    const lost = decide(8n);
+    cluster.quorum.elect(nodeId(101));
+    cluster.quorum.cut = false;
+    expect(await lost).toMatchObject({ ok: false, unknown: true });
+    expect(await decide(1n)).toMatchObject({ ok: false, unknown: false, leader: 101 });
+    expect(cluster.image.nextProducerId).toBe(7n);
   });
 
   test("the new controller finds who died with the old one without waiting for a lease", async () => {
