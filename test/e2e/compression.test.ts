@@ -24,7 +24,7 @@ describe("@platformatic/kafka, a topic of its own for each", () => {
       const sent = Array.from({ length: 200 }, (_, i) => `value ${i} ${"abc".repeat(i % 50)}`);
       const producer = new Producer({ clientId: "p", bootstrapBrokers: cluster.brokers, serializers: stringSerializers, idempotent: true });
       await producer.send({ compression, acks: -1, messages: sent.map((value, i) => ({ topic, key: `k${i}`, value, headers: { h: `h${i}` } })) });
-      await producer.close(true);
+      producer.close(true);
       const consumer = new Consumer({ clientId: "c", groupId: `g-${topic}`, bootstrapBrokers: cluster.brokers, deserializers: stringDeserializers });
       const stream = await consumer.consume({ topics: [topic], mode: "earliest", autocommit: true });
       const got: string[] = [];
@@ -33,7 +33,7 @@ describe("@platformatic/kafka, a topic of its own for each", () => {
         if (got.length === sent.length) break;
       }
       await stream.close();
-      await consumer.close(true);
+      consumer.close(true);
       expect(got).toEqual(sent.map((value, i) => `${value}|h=h${i}`));
     });
   }
