@@ -27,6 +27,8 @@ const HINT_MS = 5;
 const FEED_LAG_MS = 2_000;
 const ASK_MS = 10_000;
 const CAUGHT_UP_MS = 500;
+/** How soon it asks again whether it may go. */
+const STOPPING_MS = 20;
 const NO_SESSION: Refusal = { ok: false, error: "NOT_CONTROLLER", message: "no controller is active right now" };
 
 type Answer<K extends Reply["kind"]> = Extract<Reply, { kind: K }> | Refusal;
@@ -175,6 +177,7 @@ export class ControllerClient implements Coordination {
       this.#watchFeed(reply.position);
       this.#move(stopping ? "stopping" : reply.fenced ? "fenced" : "active");
       if (stopping && reply.safeToStop) this.#safe?.();
+      else if (stopping) this.world.clock.after(STOPPING_MS, () => this.#beatSoon());
       const more = (reply.fenced && this.image.position !== applied && this.image.position >= (this.#epoch ?? 0n)) || (this.#stopping && !stopping);
       if (more) this.#beatSoon();
       return;

@@ -233,7 +233,7 @@ describe("losing the lease", () => {
     await cluster.topic(a, [1, 2, 3]);
     let safe = false;
     void a.client.stopping(10_000).then(() => (safe = true));
-    await cluster.net.until(() => safe, 1_500, "safe to stop");
+    await cluster.net.until(() => safe, 200, "safe to stop");
     expect(cluster.partition()).toMatchObject({ leader: 2, isr: [2, 3] });
     void a.client.close();
     await cluster.net.until(() => cluster.image.broker(a.id)?.fenced === true, 200, "fenced at goodbye");
