@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { uuid } from "../../src/base/ids.js";
 import { decodeRecord, groupRecord, offsetRecord } from "../../src/coordinator/group/group-records.js";
 import { GroupMachine } from "../../src/coordinator/group/group-machine.js";
-import { coordinatorPartition, javaHash } from "../../src/coordinator/group/java-hash.js";
+import { coordinatorPartition, javaHash } from "../../src/protocol/hashes.js";
 import { subscribedTopics } from "../../src/coordinator/group/subscription.js";
 import { readBatchHeader, splitBatches } from "../../src/records/batch.js";
 import { readRecords } from "../../src/records/record.js";

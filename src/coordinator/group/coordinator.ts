@@ -26,7 +26,7 @@ import { describeGroup, listGroups } from "./describe.js";
 import { CoordinatorFinder, OFFSETS_TOPIC } from "./find-coordinator.js";
 import { GroupMachine } from "./group-machine.js";
 import { joinRefusal, syncRefusal, type JoinAnswer, type SyncAnswer } from "./group.js";
-import { coordinatorPartition } from "./java-hash.js";
+import { coordinatorPartition } from "../../protocol/hashes.js";
 import { fetchAnswer, fetchAsks, planCommit, readOffsets, refusedFetch, type FetchAsk, type FetchedGroup } from "./offset-api.js";
 
 export interface GroupRequestContext {

@@ -7,7 +7,7 @@ import { errorCode, type ErrorName } from "../../protocol/errors.js";
 import type { FindCoordinatorRequest, FindCoordinatorResponse } from "../../protocol/messages/10-find-coordinator.js";
 import type { Input } from "../../protocol/schema.js";
 import type { World } from "../../world/world.js";
-import { coordinatorPartition } from "./java-hash.js";
+import { coordinatorPartition } from "../../protocol/hashes.js";
 
 export const OFFSETS_TOPIC = "__consumer_offsets";
 
