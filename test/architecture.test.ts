@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, test } from "vitest";
-import { checkCycles, checkDirections, checkGlobals, checkLengths, checkModules, checkModuleState, checkPackages } from "./architecture/rules.js";
+import { checkCycles, checkDirections, checkGlobals, checkLengths, checkModules, checkModuleState, checkPackages, SIM_OUTSIDE } from "./architecture/rules.js";
 import { source, type Source } from "./architecture/source.js";
 
 /** Where each outside package is imported: one file, or one for each folder that may not see the other. */
@@ -124,6 +124,12 @@ describe("the rules themselves", () => {
   ])("see a global that reaches the world: %s", (text) => {
     expect(checkGlobals(one(text))).toHaveLength(1);
     expect(checkGlobals(one(text, "src/host/sample.ts"))).toEqual([]);
+  });
+
+  test("let one file of sim/ touch the real world, and no other of it", () => {
+    const text = 'import * as fs from "node:fs"; let count = Date.now();';
+    expect([checkModules(one(text, SIM_OUTSIDE)), checkGlobals(one(text, SIM_OUTSIDE)), checkModuleState(one(text, SIM_OUTSIDE))]).toEqual([[], [], []]);
+    for (const check of [checkModules, checkGlobals, checkModuleState]) expect(check(one(text, "src/sim/disk.ts"))).toHaveLength(1);
   });
 
   test.each([
