@@ -14,3 +14,20 @@ have() {
   apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1
   command -v "$command" >/dev/null
 }
+
+# find_jars: sets $jars to the class path of Apache Kafka's clients and tools. The benchmark's copy serves when it is there; else Maven
+# fetches what pom.xml names. Fails with $why.
+find_jars() {
+  why=
+  have javac openjdk-17-jdk-headless || { why="there is no JDK and none can be installed"; return 1; }
+  local version folder
+  version=$(sed -n 's/.*<kafka>\(.*\)<\/kafka>.*/\1/p' pom.xml)
+  for folder in "${XDG_CACHE_HOME:-$HOME/.cache}"/kontiki-bench/lib-* "$KONTIKI_FOREIGN_CACHE/jars-$version"; do
+    if [ -f "$folder/kafka-clients-$version.jar" ] && [ -f "$folder/kafka-tools-$version.jar" ]; then jars="$folder/*"; return 0; fi
+  done
+  have mvn maven || { why="there is no Maven and none can be installed"; return 1; }
+  folder="$KONTIKI_FOREIGN_CACHE/jars-$version"
+  rm -rf "$folder" "$folder.new"
+  mvn -q -B -f pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$folder.new" >&2 && mv "$folder.new" "$folder" || { why="Maven cannot fetch Kafka's jars"; return 1; }
+  jars="$folder/*"
+}

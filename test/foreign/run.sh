@@ -44,7 +44,7 @@ for client in "${clients[@]}"; do
   grep -E '^(ok|FAILED|skipped): ' "$work/out" | tee -a "$work/results"
   if [ "$code" -ne 0 ] || ! grep -qE '^(ok|FAILED|skipped): ' "$work/out"; then
     echo "FAILED: $client ended with code $code" | tee -a "$work/results"
-    tail -30 "$work/out" "$work/err"
+    cat "$work/out" "$work/err" | tail -n 30
   fi
   echo "   $client took $((SECONDS - started)) s"
 done
@@ -52,7 +52,7 @@ done
 passed=$(grep -c '^ok: ' "$work/results")
 failed=$(grep -c '^FAILED: ' "$work/results")
 skipped=$(grep -c '^skipped: ' "$work/results")
-if [ "$failed" -ne 0 ]; then echo "the cluster's last lines:"; tail -30 "$work/cluster"; fi
+if [ "$failed" -ne 0 ]; then echo "the cluster's last lines:"; tail -n 30 "$work/cluster"; fi
 echo "foreign clients: $passed checks passed, $failed failed, $skipped skipped, in $SECONDS s"
 [ -n "${KONTIKI_FOREIGN_COUNTS:-}" ] && echo "$passed $failed $skipped" >"$KONTIKI_FOREIGN_COUNTS"
 [ "$failed" -eq 0 ]
