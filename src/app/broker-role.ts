@@ -1,4 +1,5 @@
 /** The broker role: logs, replicas, groups and listeners joined, in the order that safety asks for. */
+import { BufferPool } from "../base/buffer-pool.js";
 import { BrokerListener } from "../broker/broker-listener.js";
 import { BrokerSettings } from "../broker/broker-settings-view.js";
 import { TopicsOnFirstUse } from "../broker/auto-create.js";
@@ -25,6 +26,8 @@ export interface BrokerRole {
 }
 
 const STOPPING_MS = 5_000;
+/** Memory for large requests that is kept while nobody sends any, and the largest request it is kept for. */
+const FRAMES = { keepMaxBytes: 32 * 1024 * 1024, largestBytes: 4 * 1024 * 1024 };
 
 export async function startBroker(world: World, config: NodeConfig): Promise<BrokerRole> {
   await initCodecs();
@@ -55,6 +58,7 @@ export async function startBroker(world: World, config: NodeConfig): Promise<Bro
     groups,
     producerIds: new ProducerIds(coordination),
     firstUse: new TopicsOnFirstUse(world, coordination, settings),
+    frames: new BufferPool(FRAMES),
   };
   meterBroker(world, services, replicas);
 

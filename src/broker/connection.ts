@@ -47,7 +47,7 @@ export class ClientConnection {
   lastActiveMs: number;
 
   constructor(readonly services: BrokerServices, readonly connection: Connection, listener: string, readonly onEnd: () => void) {
-    this.#splitter = new FrameSplitter(services.settings.number("socket.request.max.bytes"));
+    this.#splitter = new FrameSplitter(services.settings.number("socket.request.max.bytes"), services.frames);
     this.lastActiveMs = services.world.clock.nowMs();
     this.#context = {
       listener,
@@ -116,7 +116,7 @@ export class ClientConnection {
         this.#queue.answer(slot, this.#unsupported(header));
         return;
       }
-      const context: RequestContext = { version: header.apiVersion, clientId: header.clientId, connection: this.#context };
+      const context: RequestContext = { version: header.apiVersion, clientId: header.clientId, connection: this.#context, recycle: () => this.#splitter.recycle(frame) };
       const admit = () => {
         this.#queue.admit(slot);
         this.services.world.clock.soon(() => this.#run());

@@ -1,4 +1,5 @@
 /** What API handlers stand on. Joined in app/; a handler has not heard of files or sockets. */
+import type { BufferPool } from "../base/buffer-pool.js";
 import type { NodeId } from "../base/ids.js";
 import type { Coordination } from "../coordination/coordination.js";
 import type { GroupCoordinator } from "../coordinator/group/coordinator.js";
@@ -21,6 +22,8 @@ export interface BrokerServices {
   readonly groups: GroupCoordinator;
   readonly producerIds: ProducerIds;
   readonly firstUse: TopicsOnFirstUse;
+  /** Where large requests are received. */
+  readonly frames: BufferPool;
 }
 
 /** One request's circumstances. */
@@ -28,6 +31,8 @@ export interface RequestContext {
   readonly version: number;
   readonly clientId: string | null;
   readonly connection: ConnectionContext;
+  /** The request's bytes are not looked at any more, by anybody: their memory may be used again. Calling it is never needed. */
+  recycle(): void;
 }
 
 /** What a connection has told about itself; lives as long as it. */

@@ -118,7 +118,7 @@ export class DiskLog implements PartitionLog, CheckpointedLog {
     const headers = checkFetched(batches, { end: this.#state.end, lastEpoch: this.#state.epochs.last, fetchEpoch: options.fetchEpoch });
     if (headers.length === 0) return this.end;
     const atOnce = this.#writer.isFree;
-    const bytes = atOnce ? batches : Uint8Array.from(batches); // the fetcher's buffer is its own again when this returns
+    const bytes = atOnce ? batches : new Uint8Array(batches); // the fetcher's buffer is its own again when this returns
     let at = 0;
     for (const header of headers) {
       this.#accept(header, bytes.subarray(at, at + header.bytes), options.nowMs);

@@ -101,7 +101,8 @@ export class Lane {
 
   /** Takes copies of what still waits: its owner wants the memory back. */
   copyBytes(): void {
-    this.#items = this.#items.slice(this.#head).map((item) => (item.kind === "batch" ? { ...item, bytes: Uint8Array.from(item.bytes) } : item));
+    if (this.isEmpty) return;
+    this.#items = this.#items.slice(this.#head).map((item) => (item.kind === "batch" ? { ...item, bytes: new Uint8Array(item.bytes) } : item));
     this.#head = 0;
   }
 

@@ -11,8 +11,9 @@ import { writeFileAtomically } from "../world/atomic-file.js";
 import type { Timer } from "../world/clock.js";
 import type { DiskLock } from "../world/disk.js";
 import type { World } from "../world/world.js";
-import { BufferPool } from "./buffer-pool.js";
+import { BufferPool } from "../base/buffer-pool.js";
 import { HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS, decodeCheckpoint, encodeCheckpoint } from "./checkpoints.js";
+import { PART_MAX_BYTES } from "./part.js";
 import { Coalesced } from "./coalesced.js";
 import { LogDirectoryRefused, parentOf, settleMeta, spreadSyncFailure, takeCleanShutdown } from "./directory-start.js";
 import { DiskLog } from "./disk-log.js";
@@ -140,7 +141,7 @@ export class DiskLogDirectory implements LogDirectory {
       world,
       disk,
       files: this.#files,
-      buffers: new BufferPool({ keepMaxBytes: options.readBuffersMaxBytes ?? 16 * 1024 * 1024 }),
+      buffers: new BufferPool({ keepMaxBytes: options.readBuffersMaxBytes ?? 16 * 1024 * 1024, largestBytes: PART_MAX_BYTES }),
       walk,
       indexes: new IndexFiles(disk, walk, { cacheMaxBytes: options.indexCacheMaxBytes ?? 16 * 1024 * 1024 }),
       syncs: options.syncs ?? new FileSyncScheduler({ parallel: options.parallelSyncs ?? 8, own: (promise, what) => world.own(promise, what) }),

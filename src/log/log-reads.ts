@@ -1,6 +1,7 @@
 /** Carries read plans out into pooled memory. */
 import { assert } from "../base/assert.js";
-import { PART_MAX_BYTES, type BufferPool } from "./buffer-pool.js";
+import type { BufferPool } from "../base/buffer-pool.js";
+import { PART_MAX_BYTES } from "./part.js";
 import { LogError, type LentBytes, type ReadPlan } from "./partition-log.js";
 
 /** At once, from the page cache. */

@@ -1,6 +1,6 @@
 /** Bringing a log's memory back from its files: where a segment's index can be trusted, and what was known of producers at an offset. */
 import type { Disk } from "../world/disk.js";
-import type { BufferPool } from "./buffer-pool.js";
+import type { BufferPool } from "../base/buffer-pool.js";
 import { segmentName } from "./names.js";
 import { OffsetIndex } from "./offset-index.js";
 import { decodeSnapshot, restoreBatches } from "./producer-snapshot.js";

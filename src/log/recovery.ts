@@ -11,7 +11,7 @@
 import { offset } from "../base/ids.js";
 import type { BatchHeader } from "../records/batch.js";
 import type { Disk } from "../world/disk.js";
-import type { BufferPool } from "./buffer-pool.js";
+import type { BufferPool } from "../base/buffer-pool.js";
 import { Epochs } from "./epochs.js";
 import type { FilePool } from "./file-pool.js";
 import type { IndexFiles } from "./index-files.js";

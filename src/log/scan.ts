@@ -4,7 +4,8 @@
 import { crc32c } from "../base/crc32c.js";
 import { HEADER_BYTES, MAGIC, baseOffsetAt, lastOffsetAt, magicAt, readBatchHeader, sizeAt, type BatchHeader } from "../records/batch.js";
 import type { DiskFile } from "../world/disk.js";
-import { type BufferPool, PART_MAX_BYTES } from "./buffer-pool.js";
+import type { BufferPool } from "../base/buffer-pool.js";
+import { PART_MAX_BYTES } from "./part.js";
 import { LogError } from "./partition-log.js";
 
 export type ScanReason = "end" | "stopped" | "incomplete" | "bad-length" | "bad-magic" | "bad-checksum" | "bad-offset";

@@ -1,6 +1,7 @@
 /** Damage is kept for people to look at: copied or renamed, never cut. */
 import type { Disk, DiskFile } from "../world/disk.js";
-import { PART_MAX_BYTES, type BufferPool } from "./buffer-pool.js";
+import type { BufferPool } from "../base/buffer-pool.js";
+import { PART_MAX_BYTES } from "./part.js";
 
 /** Copies [from, to) of a file to `path`, or beside it where that name is taken. Durable when it resolves. */
 export async function copyAside(tools: { readonly disk: Disk; readonly buffers: BufferPool }, path: string, what: { readonly file: DiskFile; readonly from: number; readonly to: number }): Promise<void> {

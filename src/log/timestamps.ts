@@ -2,7 +2,7 @@
 import { epoch, offset } from "../base/ids.js";
 import { HEADER_BYTES, type BatchHeader } from "../records/batch.js";
 import { readRecords } from "../records/record.js";
-import type { BufferPool } from "./buffer-pool.js";
+import type { BufferPool } from "../base/buffer-pool.js";
 import type { IndexFiles } from "./index-files.js";
 import type { TimestampHit } from "./partition-log.js";
 import type { ReadableLog } from "./read-plan.js";

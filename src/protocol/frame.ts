@@ -1,4 +1,5 @@
 /** Frames and headers: `int32 size`, then a header, then the body. record-format.md §1. */
+import type { BufferPool } from "../base/buffer-pool.js";
 import type { Encoded, Message } from "./schema.js";
 import { ProtocolError, Reader } from "./reader.js";
 import { APIS } from "./apis.js";
@@ -9,6 +10,8 @@ export { ProtocolError } from "./reader.js";
 const API_VERSIONS = 18;
 /** A frame's buffer grows with what has come, so that a claim of 100 MiB costs nothing by itself. */
 const GROW_FIRST_BYTES = 64 * 1024;
+/** Smaller frames are not worth the bookkeeping. */
+const POOLED_MIN_BYTES = 16 * 1024;
 
 export interface RequestHeader {
   readonly apiKey: number;
@@ -84,8 +87,9 @@ export function decodeResponse<T, In>(message: Message<T, In>, version: number, 
 }
 
 /**
- * Cuts a byte stream into frames. Every frame is a buffer of its own that nobody changes afterwards.
- * The length is judged before any memory is taken, and memory is taken as bytes come: never more than four times what is there, from 64 KiB on.
+ * Cuts a byte stream into frames. Every frame is a buffer of its own that nobody changes afterwards; with a pool, whoever is done with a frame
+ * may hand it to `recycle`, and one that is never handed back is collected like any other.
+ * The length is judged before any memory is taken, and memory is made as bytes come: never more than four times what is there, from 64 KiB on.
  */
 export class FrameSplitter {
   readonly #head = Buffer.alloc(4);
@@ -94,7 +98,7 @@ export class FrameSplitter {
   #size = 0;
   #filled = 0;
 
-  constructor(readonly maxBytes: number) {}
+  constructor(readonly maxBytes: number, readonly pool: BufferPool | null = null) {}
 
   /**
    * Takes a chunk and yields the frames that are complete now, without their length; to be run to its end before the next chunk.
@@ -119,10 +123,15 @@ export class FrameSplitter {
     }
   }
 
+  /** The frame's bytes are not looked at any more, by anybody. */
+  recycle(frame: Uint8Array): void {
+    if (this.pool?.lent(frame) === true) this.pool.give(frame);
+  }
+
   #begin(size: number, known: number): void {
     if (size <= 0 || size > this.maxBytes) throw new ProtocolError(`a frame of ${size} bytes; from 1 to ${this.maxBytes} are allowed, see socket.request.max.bytes`);
     this.#size = size;
-    this.#body = Buffer.allocUnsafeSlow(Math.min(size, Math.max(GROW_FIRST_BYTES, known)));
+    this.#body = this.#poolFor(size)?.takeKept(size) ?? this.#make(Math.min(size, Math.max(GROW_FIRST_BYTES, known)));
     this.#filled = 0;
   }
 
@@ -130,12 +139,21 @@ export class FrameSplitter {
     if (this.#body === null) return;
     const needed = this.#filled + bytes.length;
     if (needed > this.#body.length) {
-      const next = Buffer.allocUnsafeSlow(Math.min(this.#size, Math.max(needed, this.#body.length * 4)));
+      const next = this.#make(Math.min(this.#size, Math.max(needed, this.#body.length * 4)));
       this.#body.copy(next, 0, 0, this.#filled);
+      this.recycle(this.#body);
       this.#body = next;
     }
     this.#body.set(bytes, this.#filled);
     this.#filled = needed;
+  }
+
+  #make(bytes: number): Buffer {
+    return this.#poolFor(bytes)?.take(bytes) ?? Buffer.allocUnsafeSlow(bytes);
+  }
+
+  #poolFor(bytes: number): BufferPool | null {
+    return this.pool !== null && bytes >= POOLED_MIN_BYTES && this.pool.takes(bytes) ? this.pool : null;
   }
 
   #finished(): Uint8Array | null {
@@ -143,6 +161,6 @@ export class FrameSplitter {
     if (body === null || this.#filled < this.#size) return null;
     this.#body = null;
     this.#headBytes = 0;
-    return body;
+    return body.length === this.#size ? body : body.subarray(0, this.#size);
   }
 }

@@ -13,6 +13,8 @@ export interface ProduceContext {
   readonly listener: string;
   /** The connection's next request may begin. */
   admit(): void;
+  /** Nobody looks at the request's bytes any more. */
+  recycle(): void;
 }
 
 export interface Produced {
@@ -31,10 +33,12 @@ export class ProduceService {
       ref: context.version >= 13 ? { topicId: topic.topicId, partition: one.index } : { topic: topic.name, partition: one.index },
       records: one.records,
     }));
-    const { admitted, done } = this.replicas.produce(items, { acks, timeoutMs: request.timeoutMs, version: context.version, transactionalId: request.transactionalId, clientId: context.clientId, origin: "client" });
+    const { admitted, done, written } = this.replicas.produce(items, { acks, timeoutMs: request.timeoutMs, version: context.version, transactionalId: request.transactionalId, clientId: context.clientId, origin: "client" });
     if (admitted !== null) await admitted;
     context.admit();
-    return this.#answer(slots, await done, acks, context);
+    const outcomes = await done;
+    if (written()) context.recycle();
+    return this.#answer(slots, outcomes, acks, context);
   }
 
   #answer(slots: readonly { readonly topic: ProduceRequest["topicData"][number]; readonly one: { readonly index: number } }[], outcomes: readonly ProduceOutcome[], acks: number, context: ProduceContext): Produced {

@@ -3,7 +3,7 @@ import type { ErrorName } from "../protocol/errors.js";
 import { isHeavy, validateProduce, type ProduceRules, type Validated } from "../records/validate.js";
 import type { World } from "../world/world.js";
 import type { Replica } from "./replica.js";
-import type { PartitionRef, ProduceItem, ProduceOptions, ProduceOutcome } from "./replicas.js";
+import type { PartitionRef, ProduceItem, ProduceOptions, ProduceOutcome, Replicas } from "./replicas.js";
 import type { WaitingRoom } from "./waiting.js";
 
 /** The least wait for an answer: the leader's own write takes time here, and a request whose timeout is none or negative (Kafka takes it) has it too. */
@@ -23,12 +23,15 @@ type Pending = { readonly outcome: ProduceOutcome; readonly wait: { readonly rep
 export class Producing {
   constructor(readonly world: World, readonly finder: Finder, readonly waiting: WaitingRoom) {}
 
-  produce(items: readonly ProduceItem[], options: ProduceOptions): { readonly admitted: Promise<void> | null; readonly done: Promise<readonly ProduceOutcome[]> } {
+  produce(items: readonly ProduceItem[], options: ProduceOptions): ReturnType<Replicas["produce"]> {
     const heavy = items.some((item) => item.records !== null && isHeavy(item.records));
-    if (!heavy) return { admitted: null, done: this.#await(items.map((item) => this.#append(item, options, null)), options) };
-    const validated = this.#validateAll(items, options);
-    const admitted = validated.then((all) => items.map((item, i) => this.#append(item, options, all[i] ?? null)));
-    return { admitted: admitted.then(() => undefined), done: admitted.then((pending) => this.#await(pending, options)) };
+    if (!heavy) {
+      const pending = items.map((item) => this.#append(item, options, null));
+      return { admitted: null, done: this.#await(pending, options), written: () => pending.every(isWritten) };
+    }
+    let appended: readonly Pending[] | null = null;
+    const admitted = this.#validateAll(items, options).then((all) => (appended = items.map((item, i) => this.#append(item, options, all[i] ?? null))));
+    return { admitted: admitted.then(() => undefined), done: admitted.then((pending) => this.#await(pending, options)), written: () => appended?.every(isWritten) ?? false };
   }
 
   /** Large compressed batches are checked one by one with turns for others in between, before any of the request is appended. */
@@ -121,6 +124,11 @@ export class Producing {
       this.waiting.add({ check, expire }, keys, Math.max(WRITE_MIN_MS, options.timeoutMs));
     });
   }
+}
+
+/** Refused before it reached the log, or written: the log holds no view of it. */
+function isWritten({ wait }: Pending): boolean {
+  return wait === null || wait.replica.log.writtenEnd >= wait.end;
 }
 
 /** Has the batch that ends at `end` reached what `acks` asks for? */

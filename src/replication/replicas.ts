@@ -10,8 +10,9 @@ export interface Replicas {
   /**
    * Appends what a client (or a coordinator) sent to partitions led here. `admitted` settles once every batch has its place in its log or its
    * refusal: only then may the same connection's next request begin. Null when that has happened already. `done` carries one outcome per item, in order.
+   * Once `written` is true, the items' bytes are the caller's again.
    */
-  produce(items: readonly ProduceItem[], options: ProduceOptions): { readonly admitted: Promise<void> | null; readonly done: Promise<readonly ProduceOutcome[]> };
+  produce(items: readonly ProduceItem[], options: ProduceOptions): { readonly admitted: Promise<void> | null; readonly done: Promise<readonly ProduceOutcome[]>; written(): boolean };
 
   /**
    * Reads from partitions in the given order under KIP-74's limits and waits for `minBytes` as behaviours.md §4 says. For followers

@@ -1,7 +1,7 @@
 /** The pure parts: producers, epochs, retention, indexes, lane, scheduler, pools. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BufferPool } from "../../src/log/buffer-pool.js";
+import { BufferPool } from "../../src/base/buffer-pool.js";
 import { Coalesced } from "../../src/log/coalesced.js";
 import { Epochs } from "../../src/log/epochs.js";
 import { asideName, isStray, parseFolderName } from "../../src/log/names.js";
@@ -248,7 +248,7 @@ test("requests for the same work share the run that begins after them", async ()
 });
 
 test("read buffers are used again, up to a limit", () => {
-  const pool = new BufferPool({ keepMaxBytes: 10_000 });
+  const pool = new BufferPool({ keepMaxBytes: 10_000, largestBytes: 1 << 20 });
   const one = pool.take(5000);
   expect(one.length).toBe(8192);
   pool.give(one);
@@ -258,6 +258,8 @@ test("read buffers are used again, up to a limit", () => {
   pool.give(two);
   expect(pool.take(1)).not.toBe(two); // no room was left
   expect([4096, 4097, 1 << 20].map((bytes) => pool.take(bytes).length)).toEqual([4096, 8192, 1 << 20]);
+  expect(() => pool.give(one)).not.toThrow();
+  expect(() => pool.give(one)).toThrow("comes back once");
 });
 
 test("folders have Kafka's names", () => {

@@ -1,6 +1,7 @@
 /** Frames and headers, against Kafka's vectors and by rule. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { BufferPool } from "../../src/base/buffer-pool.js";
 import { APIS } from "../../src/protocol/apis.js";
 import { decodeRequestHeader, decodeResponse, encodeRequestFrame, encodeResponseFrame, FrameSplitter, isFlexible } from "../../src/protocol/frame.js";
 import { HeartbeatRequest } from "../../src/protocol/messages/12-heartbeat.js";
@@ -173,4 +174,29 @@ describe("the splitter", () => {
     expect(frames.length).toBe(1);
     expect(Buffer.compare(frames[0] ?? Buffer.alloc(0), body)).toBe(0);
   });
+});
+
+test("frames in pooled memory hold what was sent, until they are given back and whatever was given back before", () => {
+  const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 16_000, max: 300_000 })), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(sizes, fc.integer({ min: 100, max: 70_000 }), fc.infiniteStream(fc.boolean()), (lengths, chunk, gives) => {
+      const pool = new BufferPool({ keepMaxBytes: 1 << 20, largestBytes: 1 << 18 });
+      const splitter = new FrameSplitter(1 << 20, pool);
+      const sent = lengths.map((length, i) => Buffer.alloc(length, i + 1));
+      const wire = Buffer.concat(sent.flatMap((one) => [Buffer.from([one.length >>> 24, one.length >>> 16, one.length >>> 8, one.length]), one]));
+      const kept: (readonly [Uint8Array, number])[] = [];
+      let next = 0;
+      for (let at = 0; at < wire.length; at += chunk) {
+        for (const frame of splitter.push(wire.subarray(at, at + chunk))) {
+          const index = next++;
+          expect(Buffer.compare(frame, sent[index] ?? Buffer.alloc(0))).toBe(0);
+          if (gives.next().value) splitter.recycle(frame);
+          else kept.push([frame, index]);
+        }
+      }
+      expect(next).toBe(sent.length);
+      for (const [frame, index] of kept) expect(Buffer.compare(frame, sent[index] ?? Buffer.alloc(0))).toBe(0);
+    }),
+    { numRuns: 100 },
+  );
 });

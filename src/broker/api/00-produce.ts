@@ -5,4 +5,4 @@
 import { ProduceRequest, ProduceResponse } from "../../protocol/messages/00-produce.js";
 import { handler } from "../handler.js";
 
-export const produce = handler(ProduceRequest, ProduceResponse, (services, request, context, admit) => services.produces.produce(request, { version: context.version, clientId: context.clientId, listener: context.connection.listener, admit }));
+export const produce = handler(ProduceRequest, ProduceResponse, (services, request, context, admit) => services.produces.produce(request, { version: context.version, clientId: context.clientId, listener: context.connection.listener, admit, recycle: () => context.recycle() }));
