@@ -47,7 +47,6 @@ interface Session {
 const MIN_ISR = "min.insync.replicas";
 /** Questions of one session that are not answered yet. */
 const SESSION_OPEN_MAX = 10_000;
-const REPLACE_CHECK_MS = 1_000;
 
 const PRODUCER_IDS = 1000n;
 const REBALANCE_LIMIT = 1_000;
@@ -98,7 +97,6 @@ export class ControllerService {
       this.#fencing.clear();
       this.#liveness.begin();
       this.#rebalanceLater(this.#reign);
-      this.#replaceLater(this.#reign);
       const inForce = this.machine.image.config("broker", "").get(MIN_ISR);
       const given = this.settings.text(MIN_ISR);
       if (this.settings.has(MIN_ISR) && inForce !== undefined && inForce !== given) {
@@ -314,21 +312,6 @@ export class ControllerService {
       if (reign !== this.#reign || !this.#active) return;
       if (this.settings.flag("auto.leader.rebalance.enable")) this.world.own(this.machine.decide((image) => ({ records: rebalanceRecords(image, REBALANCE_LIMIT, this.#context), reply: null })), "moving leaders to their preferred replicas");
       this.#rebalanceLater(reign);
-    });
-  }
-
-  /** A wiped voter came back as a learner under a new directory: once it has caught up it takes its old disk's place, by single-server changes. */
-  #replaceLater(reign: number): void {
-    this.world.clock.after(REPLACE_CHECK_MS, () => {
-      if (reign !== this.#reign || !this.#active) return;
-      const status = this.#quorum?.status();
-      const back = status?.learners.find((learner) => status.voters.some((voter) => voter.id === learner.id && voter.directoryId !== learner.directoryId));
-      if (back === undefined || this.#quorum === null) return this.#replaceLater(reign);
-      const replacing = this.#quorum.changeVoters({ kind: "replace", id: back.id }).then((result) => {
-        if (result.ok) this.world.logger.info({ node: back.id, directory: back.directoryId }, "a wiped voter has caught up and votes again under its new directory");
-        this.#replaceLater(reign);
-      });
-      this.world.own(replacing, `replacing the disk of voter ${back.id}`);
     });
   }
 

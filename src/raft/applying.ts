@@ -17,6 +17,8 @@ export interface Applied {
   onApplied(entry: Entry): void;
   onRestored(point: LogPoint): void;
   onTold(delivery: Exclude<Delivery, { do: "apply" | "restore" }>): void;
+  /** Resolves once the log's writes, as of now, are durable: no snapshot is before its term is. */
+  written(): Promise<void>;
   snapshots(): SnapshotFiles;
   membersAt(index: Index): Membership;
   /** Durable. */
@@ -109,6 +111,7 @@ export class Applying {
   }
 
   async #snapshot(point: LogPoint, blocks: Iterator<Uint8Array>): Promise<void> {
+    await this.hooks.written();
     const snapshot = await this.hooks.snapshots().write(point, this.hooks.membersAt(point.index), blocks);
     this.#snapshotting = null;
     if (snapshot === null) this.world.logger.error({ index: point.index }, "no snapshot of the quorum: the disk is full; the log keeps growing until there is room");

@@ -12,6 +12,7 @@ import { maySubmit } from "./core/leader.js";
 import { mayChange } from "./core/membership.js";
 import { TIMING, type Effect, type Event, type Timing } from "./core/messages.js";
 import { step } from "./core/raft.js";
+import { nextReturn, withNewcomer } from "./core/returning.js";
 import { makeRaft, nextTickMs, type Raft } from "./core/state.js";
 import { decideFounding, expectedOf } from "./founding.js";
 import { adoptCluster, openDisk, type Opened, type Place } from "./joining.js";
@@ -21,7 +22,7 @@ import { Peers } from "./peers.js";
 import type { ChangeResult, Proposal, Quorum, QuorumConfig, QuorumInspection, QuorumStatus, ReadPoint, StateMachine, VoterChange } from "./quorum.js";
 import { describeQuorum, idOf } from "./status.js";
 import type { RaftStore, Write } from "./store.js";
-import { keyOf, type Entry, type LogPoint, type Member, type Membership } from "./types.js";
+import { keyOf, type Entry, type Index, type LogPoint, type Member, type Membership } from "./types.js";
 import { nextMembership } from "./voter-change.js";
 import { PendingChanges, PendingReads } from "./waiting.js";
 import type { Hello } from "./wire.js";
@@ -33,7 +34,8 @@ const SEGMENT_BYTES = 8 << 20;
 /** Opens the disk, then joins, founds or goes on. Resolves at once: who leads is told by `leadership`. @throws IdentityError for a disk of another node */
 export async function startQuorum(world: World, config: QuorumConfig, machine: StateMachine): Promise<Quorum> {
   const place: Place = { directory: config.directory, nodeId: config.nodeId, segmentBytes: config.segmentBytes ?? SEGMENT_BYTES };
-  const timing: Timing = { ...TIMING, electionMs: config.electionMs ?? TIMING.electionMs, heartbeatMs: config.heartbeatMs ?? TIMING.heartbeatMs };
+  const { electionMs, heartbeatMs, returnAfterMs } = { ...TIMING, ...config };
+  const timing: Timing = { ...TIMING, electionMs, heartbeatMs, returnAfterMs };
   assert(config.peers.some((peer) => peer.id === config.nodeId), "this node is one of the expected peers");
   const opened = await openDisk(world, place);
   const driver = new Driver(world, config, machine, place, timing, opened.identity);
@@ -90,6 +92,7 @@ class Driver implements Quorum {
       onApplied: (entry) => this.#onApplied(entry),
       onRestored: (point) => this.#onReached(point),
       onTold: (delivery) => this.#onTold(delivery),
+      written: () => this.#written(),
       snapshots: () => this.#openStore.snapshots,
       membersAt: (index) => this.#openRaft.log.membersAt(index),
       onSnapshot: (snapshot) => this.#event({ kind: "compacted", snapshot }),
@@ -135,17 +138,6 @@ class Driver implements Quorum {
   }
 
   async changeVoters(change: VoterChange): Promise<ChangeResult> {
-    const members = this.#raft?.log.members;
-    if (change.kind === "replace" && members !== undefined) {
-      const learner = members.learners.find((one) => one.id === change.id);
-      const voter = members.voters.find((one) => one.id === change.id);
-      if (learner === undefined) return { ok: false, error: "invalid", message: `node ${change.id} has not come back on another disk` };
-      if (voter !== undefined) {
-        const removed = await this.changeVoters({ kind: "remove-voter", id: voter.id, directoryId: voter.directoryId });
-        if (!removed.ok) return removed;
-      }
-      return this.changeVoters({ kind: "promote", id: learner.id, directoryId: learner.directoryId });
-    }
     const raft = this.#raft;
     if (raft === null || raft.role.name !== "leader") return { ok: false, error: "not-leader", message: "this node does not lead the quorum" };
     const next = nextMembership(raft, change, this.world.clock.nowMs());
@@ -155,12 +147,20 @@ class Driver implements Quorum {
 
   #changeMembers(members: Membership): Promise<ChangeResult> {
     const raft = this.#raft;
-    if (raft === null || !mayChange(raft, members)) return Promise.resolve({ ok: false, error: "in-progress", message: "another change, or the first entry of this term, is not committed yet" });
-    const { term } = raft;
-    return new Promise((resolve) => {
-      this.#event({ kind: "propose", entry: { kind: "members", payload: encodeMembership(members) } });
-      this.#changes.add(raft.log.membersIndex, term, resolve);
-    });
+    const term = raft?.term ?? 0;
+    const index = this.#proposeMembers(members);
+    if (index === null) return Promise.resolve({ ok: false, error: "in-progress", message: "another change, or the first entry of this term, is not committed yet" });
+    return new Promise((resolve) => this.#changes.add(index, term, resolve));
+  }
+
+  /** @returns where the change lies in the log; null when none may be made now */
+  #proposeMembers(members: Membership): Index | null {
+    const raft = this.#raft;
+    const payload = encodeMembership(members);
+    if (raft === null || this.#closed || !mayChange(raft, members) || !maySubmit(raft, payload.length)) return null;
+    const index = raft.log.last.index + 1;
+    this.#event({ kind: "propose", entry: { kind: "members", payload } });
+    return index;
   }
 
   async transferLeadership(to?: NodeId): Promise<boolean> {
@@ -239,6 +239,7 @@ class Driver implements Quorum {
       this.#linkedAt = raft.log.membersIndex;
       this.#link();
     }
+    this.#considerReturning();
     this.#beginSync();
     this.#applying.begin();
     this.#arm();
@@ -327,6 +328,12 @@ class Driver implements Quorum {
     this.#syncing = null;
   }
 
+  /** What is wanted by now is on the disk: a snapshot of a term that is not there yet would look like a lost vote at the next start. */
+  async #written(): Promise<void> {
+    this.#beginSync();
+    await this.#syncing;
+  }
+
   async #sendChunk(chunk: Extract<Effect, { do: "send-chunk" }>): Promise<void> {
     const { snapshot, position, term, round } = chunk;
     const bytes = await this.#openStore.snapshots.readChunk(snapshot, position, chunk.bytes);
@@ -335,6 +342,8 @@ class Driver implements Quorum {
   }
 
   async #install({ point, total }: Extract<Effect, { do: "install" }>): Promise<void> {
+    await this.#written();
+    if (this.#closed) return;
     const snapshot = await this.#openStore.snapshots.install(point, total);
     if (snapshot === null) this.world.logger.warn({ index: point.index }, "a snapshot from the leader arrived damaged: it is asked for again");
     this.#event(snapshot === null ? { kind: "install-failed", point } : { kind: "installed", snapshot });
@@ -451,20 +460,30 @@ class Driver implements Quorum {
     this.#afterSteps();
   }
 
-  /** A node of our cluster on a disk that is no member is taken in as a learner, and stays one until somebody decides otherwise. */
+  /** A node of our cluster on a disk that is no member is taken in as a learner. It stays one, unless it voted before on another disk: core/returning.ts. */
   #considerLearners(): void {
     const raft = this.#raft;
     if (raft === null || raft.role.name !== "leader" || this.#stepping) return;
     for (const [id, hello] of [...this.#heard].sort(([a], [b]) => a - b)) {
       const { voters, learners } = raft.log.members;
       const peer = this.config.peers.find((one) => one.id === id);
-      if (peer === undefined || hello.clusterId !== this.#identity.clusterId || [...voters, ...learners].some((one) => keyOf(one) === keyOf({ id: hello.nodeId, directoryId: hello.directoryId }))) continue;
-      const learner: Member = { id, directoryId: hello.directoryId, host: peer.host, port: peer.port };
-      const next = { voters, learners: [...learners.filter((one) => one.id !== id), learner] };
-      if (!mayChange(raft, next)) return; // asked again when an entry of members, or our first one, is applied
+      if (peer === undefined || id === this.config.nodeId || hello.clusterId !== this.#identity.clusterId || [...voters, ...learners].some((one) => keyOf(one) === keyOf({ id: hello.nodeId, directoryId: hello.directoryId }))) continue;
+      const next = withNewcomer(raft.log.members, { id, directoryId: hello.directoryId, host: peer.host, port: peer.port });
+      if (this.#proposeMembers(next) === null) return; // asked again when an entry of members, or our first one, is applied
       this.world.logger.warn({ node: id, directory: hello.directoryId, voter: voters.some((one) => one.id === id) }, "a node came on a disk that is no member: it follows as a learner and does not vote");
-      this.#event({ kind: "propose", entry: { kind: "members", payload: encodeMembership(next) } });
     }
+  }
+
+  /** Heartbeats are answered as long as there is a learner, so no timer is needed. */
+  #considerReturning(): void {
+    const raft = this.#raft;
+    if (raft === null || this.#closing || this.#stepping) return;
+    const next = nextReturn(raft, this.world.clock.nowMs());
+    if (next === null || this.#proposeMembers(next.members) === null) return;
+    const fields = { node: next.who.id, directory: next.who.directoryId, before: next.who.replaces };
+    if (next.step === "old-leaves") this.world.logger.warn(fields, "the old disk of a wiped voter leaves the quorum: its new one has caught up");
+    else if (next.step === "votes") this.world.logger.info(fields, "a wiped voter votes again, on its new disk");
+    else this.world.logger.info(fields, "a voter is back on its old disk: the learner that stood for it is dropped");
   }
 }
 

@@ -9,7 +9,9 @@ export function encodeMembership(members: Membership): Uint8Array {
 /** @throws where the bytes are none that we wrote */
 export function decodeMembership(bytes: Uint8Array): Membership {
   const read = JSON.parse(Buffer.from(bytes).toString("utf8")) as Membership; // checked field by field below
-  const member = (one: Member): Member => ({ id: nodeId(one.id), directoryId: uuid(one.directoryId), host: String(one.host), port: Number(one.port) });
+  const member = (one: Member): Member => ({
+    id: nodeId(one.id), directoryId: uuid(one.directoryId), host: String(one.host), port: Number(one.port), ...(one.replaces === undefined ? {} : { replaces: uuid(one.replaces) }),
+  });
   return { voters: read.voters.map(member), learners: read.learners.map(member) };
 }
 

@@ -26,6 +26,8 @@ export interface QuorumConfig {
   readonly snapshotBytes?: number;
   /** Size at which the log goes on in a new file. Default 8 MiB. */
   readonly segmentBytes?: number;
+  /** How long a wiped voter is in step, and its old disk silent, before it votes again. Default 10,000. */
+  readonly returnAfterMs?: number;
 }
 
 export interface ExpectedPeer {
@@ -46,7 +48,7 @@ export interface Quorum {
    * Not ok when this node does not lead, or ceases to before a quorum confirmed it.
    */
   readIndex(): Promise<ReadPoint>;
-  /** Membership changes, one at a time; resolves when committed. */
+  /** Membership changes, one at a time; resolves when committed. A wiped voter needs none: see core/returning.ts. */
   changeVoters(change: VoterChange): Promise<ChangeResult>;
   /** Hands leadership to that voter, or to the most advanced; true when this node no longer leads. */
   transferLeadership(to?: NodeId): Promise<boolean>;
@@ -67,9 +69,7 @@ export type VoterChange =
   | { readonly kind: "remove-learner"; readonly id: NodeId; readonly directoryId: Uuid }
   /** A learner that has caught up becomes a voter. */
   | { readonly kind: "promote"; readonly id: NodeId; readonly directoryId: Uuid }
-  | { readonly kind: "remove-voter"; readonly id: NodeId; readonly directoryId: Uuid }
-  /** A wiped voter: its old disk is removed, then the learner that it came back as is promoted. */
-  | { readonly kind: "replace"; readonly id: NodeId };
+  | { readonly kind: "remove-voter"; readonly id: NodeId; readonly directoryId: Uuid };
 
 export type ChangeResult = { readonly ok: true; readonly index: Index } | { readonly ok: false; readonly error: "not-leader" | "in-progress" | "invalid" | "not-caught-up" | "unknown"; readonly message: string };
 

@@ -57,7 +57,7 @@ function notesOf({ raft, refusal, peers, heard, identity }: Seen): readonly stri
   if (raft.repair !== null) notes.push("the log of this node was damaged: it does not vote until it has fetched what it may have lost");
   if (raft.stalled) notes.push("the disk of this node has stalled");
   for (const one of learners) {
-    if (voters.some((voter) => voter.id === one.id)) notes.push(`node ${one.id} came back on another disk (${one.directoryId}): it follows as a learner until it replaces the voter that it was`);
+    if (one.replaces !== undefined) notes.push(`node ${one.id} came back on another disk (${one.directoryId}, before ${one.replaces}): it follows as a learner and votes again by itself once it has been in step for a while`);
   }
   if (voters.length > 0) {
     const differing = [...peers.filter((peer) => !voters.some((voter) => voter.id === peer.id)), ...voters.filter((voter) => !peers.some((peer) => peer.id === voter.id))];

@@ -10,6 +10,8 @@ export interface Member {
   readonly directoryId: Uuid;
   readonly host: string;
   readonly port: number;
+  /** Of a learner that voted on another disk before: that disk, whose place it takes. */
+  readonly replaces?: Uuid;
 }
 
 export interface Membership {

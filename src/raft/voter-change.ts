@@ -8,7 +8,6 @@ export type NextMembership = { readonly ok: true; readonly members: Membership }
 export function nextMembership(raft: Raft, change: VoterChange, nowMs: number): NextMembership {
   const { voters, learners } = raft.log.members;
   const invalid = (message: string): NextMembership => ({ ok: false, error: "invalid", message });
-  if (change.kind === "replace") return invalid("a replacement is two changes");
   if (change.kind === "add-learner") {
     if ([...voters, ...learners].some((one) => keyOf(one) === keyOf(change.member))) return invalid(`node ${change.member.id} is a member already`);
     return { ok: true, members: { voters, learners: [...learners.filter((one) => one.id !== change.member.id), change.member] } };

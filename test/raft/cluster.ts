@@ -8,6 +8,7 @@ import { maySubmit } from "../../src/raft/core/leader.js";
 import { mayChange } from "../../src/raft/core/membership.js";
 import { TIMING, type Effect, type Event, type Message, type Timing } from "../../src/raft/core/messages.js";
 import { step } from "../../src/raft/core/raft.js";
+import { nextReturn, withNewcomer } from "../../src/raft/core/returning.js";
 import { makeRaft, nextTickMs, type Raft } from "../../src/raft/core/state.js";
 import { encodeMembership, everyone, isQuorum, votersChanged } from "../../src/raft/members.js";
 import { keyOf, ORIGIN, type Entry, type HardState, type LogPoint, type Member, type MemberKey, type Membership, type Snapshot } from "../../src/raft/types.js";
@@ -53,10 +54,12 @@ export interface Node {
   wanted: number;
   syncing: number | null;
   incoming: Uint8Array;
-  installing: { readonly point: LogPoint; readonly total: number } | null;
+  installing: { readonly point: LogPoint; readonly total: number; readonly after: number } | null;
   applied: { readonly index: number; readonly text: string }[];
   /** Damaged, and not repaired since: it may lack what it acknowledged. */
   damaged: boolean;
+  /** Wiped: the node came back as another member, and this one never will. */
+  gone: boolean;
 }
 
 interface Sent {
@@ -99,7 +102,7 @@ export class Cluster {
   add(who: Member, entries: readonly Entry[]): Node {
     const disk: TestDisk = { hard: { term: 1, votedFor: null }, base: ORIGIN, entries: [...entries], snapshots: [] };
     const node: Node = {
-      member: who, raft: null, incarnation: 0, disk, pending: [], wanted: 0, syncing: null, incoming: new Uint8Array(0), installing: null, applied: [], damaged: false,
+      member: who, raft: null, incarnation: 0, disk, pending: [], wanted: 0, syncing: null, incoming: new Uint8Array(0), installing: null, applied: [], damaged: false, gone: false,
     };
     this.nodes.set(keyOf(who), node);
     return node;
@@ -151,6 +154,39 @@ export class Cluster {
     const node = this.node(key);
     node.damaged = true;
     node.disk.entries.splice(Math.max(0, node.disk.entries.length - count));
+  }
+
+  /** Its disk is empty from now on: the node is another member, that knows its cluster and nothing else. @returns its new key */
+  wipe(key: MemberKey, disk: number): MemberKey {
+    if (this.node(key).raft !== null) this.crash(key);
+    const old = this.node(key);
+    old.damaged = old.gone = true;
+    old.disk.entries = [];
+    old.disk.snapshots = [];
+    const node = this.add(member(old.member.id, disk), []);
+    node.disk.hard = { term: 0, votedFor: null };
+    const fresh = keyOf(node.member);
+    this.start(fresh);
+    return fresh;
+  }
+
+  /** Does every node that was wiped vote again, and is that committed? */
+  allReturned(): boolean {
+    const voters = new Set(this.members.voters.map(keyOf));
+    return [...this.nodes].every(([key, node]) => (node.gone ? !voters.has(key) : voters.has(key)) || ![...this.nodes.values()].some((one) => one.gone && one.member.id === node.member.id));
+  }
+
+  /** What the driver does with nodes that came on another disk: they are taken in, and the wiped get their vote back. */
+  considerMembers(): void {
+    const leader = this.leader();
+    const raft = leader === null ? null : this.node(leader).raft;
+    if (leader === null || raft === null) return;
+    for (const { member: who, gone } of this.nodes.values()) {
+      const known = everyone(raft.log.members).some((one) => keyOf(one) === keyOf(who));
+      if (!gone && !known && who.id !== raft.self.id && [...this.nodes.values()].some((one) => one.gone && one.member.id === who.id)) this.change(withNewcomer(raft.log.members, who), leader);
+    }
+    const next = nextReturn(raft, this.now);
+    if (next !== null) this.change(next.members, leader);
   }
 
   /** The connection breaks and is made again: what it carried is lost, or comes late. */
@@ -224,7 +260,7 @@ export class Cluster {
         return;
       case "install":
         if (node.installing !== null) throw new Breach("two installs at once");
-        node.installing = effect;
+        node.installing = { ...effect, after: node.wanted };
         return;
       case "restore": {
         const { index, term } = effect.snapshot;
@@ -332,6 +368,7 @@ export class Cluster {
     const node = this.node(key);
     const { installing } = node;
     if (node.raft === null || installing === null) return;
+    if (node.pending.some((one) => one.count <= installing.after)) return; // effects are in order: first what was wanted before
     node.installing = null;
     if (node.incoming.length !== installing.total) return this.event(key, { kind: "install-failed", point: installing.point });
     const { members } = JSON.parse(Buffer.from(node.incoming).toString()) as { members: Membership };
@@ -350,6 +387,7 @@ export class Cluster {
     const node = this.node(key);
     const { raft } = node;
     if (raft === null || raft.applied <= (node.disk.snapshots[0]?.index ?? 0)) return;
+    if (node.pending.some((one) => one.write.do === "save")) return; // the driver writes a snapshot after what was wanted before
     const members = raft.log.membersAt(raft.applied);
     const data = Buffer.from(JSON.stringify({ members, applied: node.applied }));
     const snapshot: TestSnapshot = { index: raft.applied, term: raft.log.termAt(raft.applied) ?? 0, members, bytes: data.length, data };
@@ -426,9 +464,10 @@ export class Cluster {
   heal(ticks: number): void {
     this.cut.clear();
     this.old.clear();
-    for (const key of this.nodes.keys()) if (this.node(key).raft === null) this.start(key);
+    for (const key of this.nodes.keys()) if (this.node(key).raft === null && !this.node(key).gone) this.start(key);
     for (let i = 0; i < ticks; i++) {
       this.settle();
+      this.considerMembers();
       this.tick();
     }
     this.settle();

@@ -8,14 +8,16 @@ interface Options {
   readonly learners?: number;
   readonly steps?: number;
   readonly tracing?: boolean;
+  /** One disk at a time is wiped, and its node votes again before the next one is. */
+  readonly wipes?: boolean;
 }
 
 /** One run: draws of messages, syncs, timers, crashes, cuts, damage, proposals, snapshots and changes, then healing. */
-export function run(seed: number, { voters, learners = 0, steps = 900, tracing = false }: Options): Cluster {
+export function run(seed: number, { voters, learners = 0, steps = 900, tracing = false, wipes = false }: Options): Cluster {
   const draw = drawer(seed);
   const ids = Array.from({ length: voters }, (_, i) => i + 1);
   const extra = Array.from({ length: learners }, (_, i) => voters + i + 1);
-  const cluster = new Cluster(draw, ids, { ...TIMING, batchMaxBytes: 100, inflightMax: 3, chunkBytes: 200 }, extra);
+  const cluster = new Cluster(draw, ids, { ...TIMING, batchMaxBytes: 100, inflightMax: 3, chunkBytes: 200, returnAfterMs: 300 }, extra);
   cluster.tracing = tracing;
   const keys = [...cluster.nodes.keys()];
   const pick = <T>(list: readonly T[]): T => list[Math.floor(draw() * list.length)] as T;
@@ -33,9 +35,20 @@ export function run(seed: number, { voters, learners = 0, steps = 900, tracing =
     else if (dice < 0.935) cluster.finishInstall(pick(keys));
     else if (dice < 0.94 && cluster.alive().length > 0) cluster.read(pick(cluster.alive()));
     else if (draw() < faults) fault(cluster, keys, pick, draw);
+    if (wipes) {
+      if (draw() < 0.01) wipe(cluster, keys, pick);
+      cluster.considerMembers();
+    }
     if (i % 15 === 0) cluster.checkDurable();
   }
   return cluster;
+}
+
+/** A voter loses its disk: one at a time, and no other is damaged, until it votes again. */
+function wipe(cluster: Cluster, keys: MemberKey[], pick: <T>(list: readonly T[]) => T): void {
+  const key = pick(keys);
+  if (!cluster.allReturned() || keys.some((one) => cluster.node(one).damaged) || cluster.committed.size === 0) return;
+  keys[keys.indexOf(key)] = cluster.wipe(key, cluster.nodes.size);
 }
 
 function fault(cluster: Cluster, keys: readonly MemberKey[], pick: <T>(list: readonly T[]) => T, draw: () => number): void {
@@ -45,7 +58,7 @@ function fault(cluster: Cluster, keys: readonly MemberKey[], pick: <T>(list: rea
   if (dice < 0.2 && !down) cluster.crash(a, draw() < 0.7);
   else if (dice < 0.5 && down) {
     // At most one disk at a time is damaged, and it is whole again before the next one is.
-    const others = keys.filter((key) => key !== a).every((key) => !cluster.node(key).damaged);
+    const others = cluster.allReturned() && keys.filter((key) => key !== a).every((key) => !cluster.node(key).damaged);
     if (draw() < 0.3 && others && keys.length > 1) cluster.damage(a, 1 + Math.floor(draw() * 4));
     cluster.start(a);
   } else if (dice < 0.6 && a !== b) cluster.reconnect(a, b);
@@ -62,7 +75,7 @@ function fault(cluster: Cluster, keys: readonly MemberKey[], pick: <T>(list: rea
 function changeMembers(cluster: Cluster, pick: <T>(list: readonly T[]) => T): void {
   const leader = cluster.leader();
   const raft = leader === null ? null : cluster.node(leader).raft;
-  if (raft === null || raft === undefined || cluster.nodes.size <= 3) return;
+  if (raft === null || raft === undefined || cluster.nodes.size <= 3 || [...cluster.nodes.values()].some((one) => one.gone)) return;
   const { voters, learners } = raft.log.members;
   // Never fewer than three: of two, one damaged disk is half, and nobody may be elected.
   const who = pick([...cluster.nodes.values()]).member;
@@ -82,7 +95,7 @@ export function healAndCompare(cluster: Cluster, seed: number): void {
   expect(states[0]?.endsWith("last"), `seed ${seed}: a healed quorum commits`).toBe(true);
 }
 
-const KINDS: readonly Options[] = [{ voters: 1 }, { voters: 3 }, { voters: 5 }, { voters: 3, learners: 2 }];
+const KINDS: readonly Options[] = [{ voters: 1 }, { voters: 3 }, { voters: 5 }, { voters: 3, learners: 2 }, { voters: 3, wipes: true }, { voters: 5, wipes: true }];
 
 describe("a quorum of pure cores", { timeout: 60_000 }, () => {
   test.each(KINDS)("keeps its promises under any faults: %o", (options) => {

@@ -70,6 +70,11 @@ export class Script {
     return this;
   }
 
+  wipe(id: number, disk = 1): this {
+    this.cluster.wipe(this.key(id), disk);
+    return this;
+  }
+
   sync(...ids: number[]): this {
     for (const id of ids) this.cluster.finishSync(this.key(id));
     return this;

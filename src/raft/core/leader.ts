@@ -79,7 +79,10 @@ function onAgreement(raft: Raft, role: LeaderRole, from: MemberKey, progress: Pr
     progress.next = Math.max(progress.match, answer.previous) + 1;
   }
   progress.next = Math.max(progress.next, progress.match + 1);
-  if (progress.match >= raft.commit) progress.caughtUpMs = out.nowMs;
+  if (progress.match >= raft.commit) {
+    if (out.nowMs - progress.caughtUpMs >= raft.timing.electionMs) progress.inStepSinceMs = out.nowMs;
+    progress.caughtUpMs = out.nowMs;
+  }
   tryCommit(raft, out);
   if (raft.role === role) handOver(raft, role, from, out);
 }

@@ -79,6 +79,8 @@ export interface Timing {
   /** Uncommitted payload above which proposals are refused. */
   readonly uncommittedMaxBytes: number;
   readonly readsMax: number;
+  /** How long a wiped voter follows in step, and its old disk is silent, before it takes that disk's place: time to find a disk that was only not mounted. */
+  readonly returnAfterMs: number;
 }
 
 export const TIMING: Timing = {
@@ -90,4 +92,5 @@ export const TIMING: Timing = {
   chunkBytes: 256 << 10,
   uncommittedMaxBytes: 64 << 20,
   readsMax: 10_000,
+  returnAfterMs: 10_000,
 };

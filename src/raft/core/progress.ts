@@ -12,7 +12,7 @@ export function trackMembers(raft: Raft, role: LeaderRole, nowMs: number): void 
     if (key === raft.key || role.progress.has(key)) continue;
     role.progress.set(key, {
       match: 0, next: raft.log.last.index + 1, state: "probe", paused: false, inflight: [], inflightBytes: 0,
-      heardMs: nowMs, round: 0, caughtUpMs: -Infinity, snapshot: null,
+      heardMs: nowMs, round: 0, caughtUpMs: -Infinity, inStepSinceMs: Infinity, snapshot: null,
     });
   }
 }

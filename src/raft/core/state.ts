@@ -67,7 +67,9 @@ export interface Progress {
   inflightBytes: number;
   heardMs: number;
   round: number;
+  /** When it last had all that was committed, and since when it has not been behind for an election timeout. */
   caughtUpMs: number;
+  inStepSinceMs: number;
   snapshot: { readonly of: Snapshot; position: number; sentMs: number } | null;
 }
 
