@@ -5,10 +5,10 @@ import { openLog, type LogLevel } from "../host/logger.js";
 import type { MetricSnapshot } from "../host/meter.js";
 import { besides, deadline, exit, onParentGone, onStopSignal, onStray, tellParent, uptimeMs } from "../host/process.js";
 import { PortCarrier } from "../host/rpc-port.js";
-import { RpcHub } from "../host/rpc-hub.js";
+import type { RpcHub } from "../host/rpc-hub.js";
 import { startThread, type RoleThread } from "../host/thread.js";
 import { makeWorld, type HostWorld } from "../host/world.js";
-import { startBroker, type BrokerRole } from "./broker-role.js";
+import type { BrokerRole } from "./broker-role.js";
 import { nodeConfig } from "./config.js";
 import type { Settings } from "./settings.js";
 
@@ -26,15 +26,14 @@ export async function runNode(settings: Settings, level: LogLevel, warnings: rea
   };
   onStray((error) => fail("a fault that belongs to nobody", error));
 
-  let thread: RoleThread | null = null;
-  if (config.roles.controller) {
-    thread = await startThread({ module: besides(__dirname, "controller-thread.js"), name: "controller", data: { given: settings.given(), level } });
-    thread.onTold((fact) => fail("the controller has halted", fact));
-    thread.onExit((cause) => {
-      if (!stopping) fail("the controller's thread has ended", cause);
-    });
-  }
-  const hub = thread === null ? await RpcHub.start({ listen: null }) : null;
+  // The thread loads its code while this one loads the broker's.
+  const controller = config.roles.controller ? startThread({ module: besides(__dirname, "controller-thread.js"), name: "controller", data: { given: settings.given(), level } }) : null;
+  const [thread, { startBroker }] = await Promise.all([controller, import("./broker-role.js")]);
+  thread?.onTold((fact) => fail("the controller has halted", fact));
+  thread?.onExit((cause) => {
+    if (!stopping) fail("the controller's thread has ended", cause);
+  });
+  const hub = thread === null ? await (await import("../host/rpc-hub.js")).RpcHub.start({ listen: null }) : null; // gRPC is loaded where it is used
   let world: HostWorld | null = null;
   let broker: BrokerRole | null = null;
   if (config.roles.broker) {
