@@ -51,6 +51,13 @@ export class CallStream<Q extends { readonly kind: string }, R extends { readonl
     this.stream.close();
   }
 
+  /** Ends it without waiting for the other side: what is open is not known to have been answered. */
+  abandon(): void {
+    this.#ended = true;
+    this.stream.close();
+    for (const id of [...this.#open.keys()]) this.#settle(id, null);
+  }
+
   #settle(id: number, reply: R | null): void {
     const resolve = this.#open.get(id);
     this.#open.delete(id);

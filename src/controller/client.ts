@@ -44,6 +44,8 @@ export class ControllerClient implements Coordination {
   #epoch: bigint | null = null;
   #controller: NodeId | null = null;
   #hint: NodeId | null = null;
+  /** A controller that gave no answer is not gone back to before then: it may be frozen while the others have another one. */
+  #shunned: { readonly id: NodeId; readonly untilMs: number } | null = null;
   #turn = 0;
   #attempt = 0;
   #answeredMs = -Infinity;
@@ -103,14 +105,21 @@ export class ControllerClient implements Coordination {
 
   #dial(): void {
     if (this.#closed || this.#broker === null) return;
-    const { controllers } = this.config;
-    const hinted = controllers.find((one) => one.id === this.#hint);
-    const target = hinted ?? controllers[this.#turn++ % controllers.length];
+    const target = this.#target();
     this.#hint = null;
     if (target === undefined) return;
     const call = new CallStream<Question, Reply>(this.world, this.world.rpc.open(target, SESSION), () => this.#lostSession(call));
     this.#call = call;
     this.world.own(this.#register(call, target.id, this.#broker), "registering with the controller");
+  }
+
+  #target(): ControllerClientConfig["controllers"][number] | undefined {
+    const { controllers } = this.config;
+    const shunned = this.#shunned !== null && this.world.clock.nowMs() < this.#shunned.untilMs ? this.#shunned.id : null;
+    const hinted = controllers.find((one) => one.id === this.#hint && one.id !== shunned);
+    if (hinted !== undefined) return hinted;
+    const next = controllers[this.#turn++ % controllers.length];
+    return next?.id === shunned ? controllers[this.#turn++ % controllers.length] : next;
   }
 
   async #register(call: CallStream<Question, Reply>, at: NodeId, broker: BrokerRegistration): Promise<void> {
@@ -139,7 +148,7 @@ export class ControllerClient implements Coordination {
     this.#call = null;
     if (this.#controller !== null) this.#move("lost");
     this.#controller = null;
-    const delayMs = this.#hint !== null ? HINT_MS : backoffMs(this.#attempt++, REDIAL, this.world.random.fraction());
+    const delayMs = this.#hint !== null && this.#hint !== this.#shunned?.id ? HINT_MS : backoffMs(this.#attempt++, REDIAL, this.world.random.fraction());
     this.world.clock.after(delayMs, () => this.#dial());
   }
 
@@ -182,8 +191,19 @@ export class ControllerClient implements Coordination {
       if (more) this.#beatSoon();
       return;
     }
-    if (reply?.kind === "not-active") this.#hint = reply.leader;
-    call.close(); // no answer, another incarnation, or not the active one: begin again
+    if (reply === null) return this.#forsake(call);
+    if (reply.kind === "not-active") this.#hint = reply.leader;
+    call.close(); // another incarnation, or not the active one: begin again
+  }
+
+  /**
+   * No answer for half a lease. Who hangs does not see the stream out either, so its end is not waited for: the lease is as long as the successor waits
+   * for us, and everything from the first silence to a session there has to fit into it.
+   */
+  #forsake(call: CallStream<Question, Reply>): void {
+    if (this.#controller !== null) this.#shunned = { id: this.#controller, untilMs: this.world.clock.nowMs() + this.config.leaseMs };
+    call.abandon();
+    this.#lostSession(call);
   }
 
   /** A feed whose controller hangs brings no news and no end: answers of the active one tell how far we should be. */

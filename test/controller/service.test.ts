@@ -312,6 +312,26 @@ describe("incarnations", () => {
 });
 
 describe("failover of the controller", () => {
+  test.each([2, 3, 5])("a frozen active controller costs no broker that lives its lease: of %i controllers", async (count) => {
+    const cluster = new Cluster({}, count);
+    const brokers = [1, 2, 3].map((id) => cluster.broker(id));
+    await cluster.active(...brokers);
+    const [a] = brokers;
+    if (a === undefined) throw new Error("three were made");
+    await cluster.topic(a, [1, 2, 3]);
+    const epochs = brokers.map((broker) => broker.client.brokerEpoch);
+    const [frozen] = cluster.controllers;
+    if (frozen === undefined) throw new Error("controllers were made");
+    frozen.node.frozen = true;
+    await cluster.net.run(1_500); // the others hold an election once they miss it
+    cluster.quorum.elect(nodeId(101), { tell: false });
+    await cluster.net.run(8_000);
+    const fences = cluster.controllers.flatMap((one) => one.node.lines).filter((line) => line.message === "broker fenced");
+    expect(fences).toEqual([]);
+    expect(brokers.map((broker) => [broker.client.brokerEpoch, broker.client.controller])).toEqual(epochs.map((epoch) => [epoch, 101]));
+    expect(cluster.partition()).toMatchObject({ leader: 1, leaderEpoch: 0, isr: [1, 2, 3] });
+  });
+
   test("brokers find the new one and keep their registration; what was not committed is unknown, never failed", async () => {
     const { cluster, a, b, c } = await three();
     const topicId = await cluster.topic(a, [1, 2, 3]);

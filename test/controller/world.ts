@@ -16,6 +16,8 @@ interface Timer {
 }
 
 const DELAY_MS = 1;
+/** How long a close waits for the other side, as over gRPC. */
+const CLOSE_MAX_MS = 3_000;
 const EVENTS_MAX = 200_000;
 
 export class TestNet {
@@ -202,10 +204,10 @@ class TestStream implements RpcStream {
   }
   close(): void {
     this.other?.endLater("closed");
-    this.endLater("closed");
+    this.endLater("closed", this.other?.node.frozen === true ? CLOSE_MAX_MS : DELAY_MS);
   }
-  endLater(end: RpcEnd): void {
-    this.node.net.after(this.node, DELAY_MS, () => this.end(end));
+  endLater(end: RpcEnd, delayMs = DELAY_MS): void {
+    this.node.net.after(this.node, delayMs, () => this.end(end));
   }
   end(end: RpcEnd): void {
     if (this.#ended) return;
