@@ -24,7 +24,7 @@ export async function status(client: KafkaClient): Promise<Shown> {
         return reason === null ? [] : [{ topic: topic.name ?? "", partition: partition.partitionIndex, leader: partition.leaderId, isr: partition.isrNodes, replicas: partition.replicaNodes, reason }];
       }),
     );
-    const notes = [...(await strayNotes(clients)), ...(await compactNotes(client, metadata))];
+    const notes = [...learnerNotes(quorum), ...(await strayNotes(clients)), ...(await compactNotes(client, metadata))];
     const count = metadata.topics.reduce((sum, topic) => sum + topic.partitions.length, 0);
     const parts = [
       `cluster ${cluster.clusterId}`,
@@ -57,11 +57,11 @@ export function whyUnhealthy(partition: Pick<Partition, "leaderId" | "isrNodes" 
   return [down.length > 0 ? `broker ${down.join(", ")} is down` : "", behind.length > 0 ? `broker ${behind.join(", ")} is catching up` : ""].filter((text) => text !== "").join("; ");
 }
 
-interface QuorumShown {
+export interface QuorumShown {
   readonly leader: number;
   readonly term: number;
   readonly committed: number;
-  readonly members: readonly { readonly id: number; readonly role: string; readonly end: number; readonly lag: number; readonly caughtUpMsAgo: number | null }[];
+  readonly members: readonly { readonly id: number; readonly directory: string; readonly role: string; readonly end: number; readonly lag: number; readonly caughtUpMsAgo: number | null }[];
 }
 
 async function readQuorum(client: KafkaClient): Promise<QuorumShown | null> {
@@ -74,7 +74,8 @@ async function readQuorum(client: KafkaClient): Promise<QuorumShown | null> {
   const now = client.reach.clock.wallMs();
   const member = (role: string) => (one: (typeof found.currentVoters)[number]) => ({
     id: one.replicaId,
-    role: one.replicaId === found.leaderId ? "leader" : role,
+    directory: one.replicaDirectoryId,
+    role: role === "voter" && one.replicaId === found.leaderId ? "leader" : role,
     end: Number(one.logEndOffset),
     lag: Math.max(0, end - Number(one.logEndOffset)),
     caughtUpMsAgo: one.lastCaughtUpTimestamp < 0n ? null : Math.max(0, now - Number(one.lastCaughtUpTimestamp)),
@@ -86,6 +87,16 @@ function quorumText(quorum: QuorumShown | null): readonly string[] {
   if (quorum === null) return ["quorum: no leader is known"];
   const rows = quorum.members.map((one) => [one.id, one.role, one.end, one.lag, one.role === "leader" ? "-" : one.caughtUpMsAgo === null ? "never" : `${(one.caughtUpMsAgo / 1000).toFixed(1)} s ago`]);
   return [`quorum: leader ${quorum.leader}, term ${quorum.term}, committed ${quorum.committed}`, table(["NODE", "ROLE", "END", "LAG", "CAUGHT UP"], rows)];
+}
+
+/** Who follows the quorum without a vote, why, and what there is to do. */
+export function learnerNotes(quorum: QuorumShown | null): readonly string[] {
+  const members = quorum?.members ?? [];
+  return members.filter((one) => one.role === "learner").map((one) => {
+    const before = members.find((other) => other.id === one.id && other !== one);
+    if (before === undefined) return `node ${one.id} follows the quorum as a learner and does not vote: nothing to do if it voted before on a disk that is lost, its vote comes back by itself once it is in step`;
+    return `node ${one.id} came back on another disk (${one.directory}, before ${before.directory}): it is a learner and does not vote until it has been in step for a while, then it takes the old disk's place by itself; nothing to do, unless the old disk is still there: then start the node on that one`;
+  });
 }
 
 async function strayNotes(clients: ReadonlyMap<number, KafkaClient>): Promise<readonly string[]> {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startCluster, type Cluster } from "../../src/app/cluster.js";
 import { CliError, parseBootstrap, type KafkaClient } from "../../src/cli/kafka-client.js";
-import { status, whyUnhealthy } from "../../src/cli/status.js";
+import { learnerNotes, status, whyUnhealthy } from "../../src/cli/status.js";
 import { alterTopic, createTopic, deleteTopic, describeTopic, listTopics, type Shown } from "../../src/cli/topics.js";
 import { withClient } from "../broker/client.js";
 
@@ -63,6 +63,17 @@ test("why a partition is not healthy", () => {
   expect(why(1, [1], [1, 3])).toBe("broker 3 is down");
   expect(why(1, [1], [1, 2])).toBe("broker 2 is catching up");
   expect(why(-1, [3], [1, 3])).toContain("waits for broker 3");
+});
+
+test("who follows without a vote is named, with what to do", () => {
+  const member = (id: number, directory: string, role: string) => ({ id, directory, role, end: 5, lag: 0, caughtUpMsAgo: 0 });
+  const notes = (...members: ReturnType<typeof member>[]) => learnerNotes({ leader: 1, term: 2, committed: 5, members });
+  expect(notes(member(1, "a", "leader"), member(2, "b", "voter"))).toEqual([]);
+  const [wiped] = notes(member(1, "a", "leader"), member(2, "b", "voter"), member(2, "c", "learner"));
+  expect(wiped).toContain("node 2 came back on another disk (c, before b): it is a learner and does not vote");
+  expect(wiped).toContain("nothing to do, unless the old disk is still there");
+  expect(notes(member(1, "a", "leader"), member(2, "c", "learner"))[0]).toContain("node 2 follows the quorum as a learner");
+  expect(learnerNotes(null)).toEqual([]);
 });
 
 test("addresses", () => {
