@@ -3,6 +3,7 @@ import { Consumer, Producer, stringDeserializers, stringSerializers, type Compre
 import { Kafka, logLevel, Partitioners } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ProcessCluster, until } from "./cluster.js";
+import { useCodec, type CodecName } from "./kafkajs-codecs.js";
 
 let cluster: ProcessCluster;
 let kafka: Kafka;
@@ -35,6 +36,29 @@ describe("@platformatic/kafka, a topic of its own for each", () => {
       await stream.close();
       consumer.close(true);
       expect(got).toEqual(sent.map((value, i) => `${value}|h=h${i}`));
+    });
+  }
+});
+
+describe("kafkajs, with the codecs that it leaves to add-ons", () => {
+  for (const name of ["gzip", "snappy raw", "snappy xerial", "lz4", "zstd"] satisfies CodecName[]) {
+    test(`reads what it wrote with ${name}, keys and headers too`, async (context) => {
+      const compression = useCodec(name);
+      if (compression === null) return context.skip();
+      const topic = `kafkajs-${name.replace(" ", "-")}`;
+      const sent = Array.from({ length: 300 }, (_, i) => `value ${i} ${"abc".repeat(i)}`); // 135 kB: several xerial blocks and lz4 blocks in one batch
+      const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+      await producer.connect();
+      await producer.send({ topic, acks: -1, compression, messages: sent.map((value, i) => ({ partition: 0, key: `k${i}`, value, headers: { h: `h${i}` } })) });
+      await producer.disconnect();
+      const consumer = kafka.consumer({ groupId: `g-${topic}`, maxWaitTimeInMs: 300 });
+      await consumer.connect();
+      await consumer.subscribe({ topic, fromBeginning: true });
+      const got: string[] = [];
+      await consumer.run({ eachMessage: async ({ message }) => void got.push(`${String(message.key)} ${String(message.value)} ${String(message.headers?.["h"])}`) });
+      await until(20_000, "every record is read", () => got.length >= sent.length);
+      await consumer.disconnect();
+      expect(got).toEqual(sent.map((value, i) => `k${i} ${value} h${i}`));
     });
   }
 });
