@@ -7,6 +7,7 @@ import { makeWorld, type HostWorld } from "../host/world.js";
 import { startBroker, type BrokerRole } from "./broker-role.js";
 import { nodeConfig } from "./config.js";
 import { startController, type ControllerRole } from "./controller-role.js";
+import { jobs } from "./jobs.js";
 import { nodeSettings } from "./dev-settings.js";
 import { readSettings } from "./settings.js";
 
@@ -51,7 +52,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       if (config.controllerListener === null || own === undefined) throw new Error("every node of this cluster is a controller");
       const hub = await RpcHub.start({ listen: config.controllerListener, self: { host: own.host, port: own.port } });
       const world = (role: "controller" | "broker") =>
-        makeWorld({ root: config.dataDirectory, syncClass: role === "controller" ? "raft" : "data", rpc: hub, log, onHalt: (halt) => void (halt.cause !== undefined && faults.push(halt.cause)) });
+        makeWorld({ root: config.dataDirectory, syncClass: role === "controller" ? "raft" : "data", rpc: hub, log, jobs, onHalt: (halt) => void (halt.cause !== undefined && faults.push(halt.cause)) });
       const worlds = [world("controller"), world("broker")] as const;
       const controller = await startController(worlds[0], config);
       const broker = await startBroker(worlds[1], config);

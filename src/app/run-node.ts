@@ -44,6 +44,7 @@ export async function runNode(settings: Settings, level: LogLevel, warnings: rea
       log,
       logFields: { node: config.nodeId, role: "broker" },
       meterLabels: { role: "broker" },
+      jobs: { module: besides(__dirname, "jobs.js") },
       onHalt: (halt) => {
         if (!stopping) fail(halt.reason, halt.cause);
       },

@@ -1,6 +1,7 @@
 /** The write path: refusals, validation, append, and the wait that an acknowledgement needs. behaviours.md §3, design §7. */
 import type { ErrorName } from "../protocol/errors.js";
 import { isHeavy, validateProduce, type ProduceRules, type Validated } from "../records/validate.js";
+import { validateAnywhere } from "../records/validate-job.js";
 import type { World } from "../world/world.js";
 import type { Replica } from "./replica.js";
 import type { PartitionRef, ProduceItem, ProduceOptions, ProduceOutcome, Replicas } from "./replicas.js";
@@ -18,13 +19,16 @@ export interface Finder {
 const INTERNAL: ReadonlySet<string> = new Set(["__consumer_offsets", "__transaction_state", "__share_group_state"]);
 const ADMIN_CLIENT = "__admin_client";
 
+/** For a first look that needs no replica: with it everything large is heavy. */
+const ANY_COMPRESSION = { compression: "gzip" } as const;
+
 type Pending = { readonly outcome: ProduceOutcome; readonly wait: { readonly replica: Replica; readonly epoch: number; readonly end: number } | null };
 
 export class Producing {
   constructor(readonly world: World, readonly finder: Finder, readonly waiting: WaitingRoom) {}
 
   produce(items: readonly ProduceItem[], options: ProduceOptions): ReturnType<Replicas["produce"]> {
-    const heavy = items.some((item) => item.records !== null && isHeavy(item.records));
+    const heavy = options.origin === "client" && items.some((item) => this.#isHeavy(item));
     if (!heavy) {
       const pending = items.map((item) => this.#append(item, options, null));
       return { admitted: null, done: this.#await(pending, options), written: () => pending.every(isWritten) };
@@ -34,18 +38,21 @@ export class Producing {
     return { admitted: admitted.then(() => undefined), done: admitted.then((pending) => this.#await(pending, options)), written: () => appended?.every(isWritten) ?? false };
   }
 
-  /** Large compressed batches are checked one by one with turns for others in between, before any of the request is appended. */
-  async #validateAll(items: readonly ProduceItem[], options: ProduceOptions): Promise<readonly (Validated | null)[]> {
-    const out: (Validated | null)[] = [];
-    for (const item of items) {
-      const found = this.finder.find(item.ref);
-      if (item.records === null || !isHeavy(item.records) || !found.ok) out.push(null);
-      else {
-        await this.world.clock.yield();
-        out.push(validateProduce(item.records, this.#rules(found.replica, options)));
-      }
-    }
-    return out;
+  #isHeavy({ ref, records }: ProduceItem): boolean {
+    if (records === null || !isHeavy(records, ANY_COMPRESSION)) return false;
+    const found = this.finder.find(ref);
+    return found.ok && isHeavy(records, found.replica.rules);
+  }
+
+  /** Large compressed batches are checked in other threads before any of the request is appended; what is light is checked as it is appended. */
+  #validateAll(items: readonly ProduceItem[], options: ProduceOptions): Promise<readonly (Validated | null)[]> {
+    return Promise.all(
+      items.map((item) => {
+        const found = this.finder.find(item.ref);
+        if (item.records === null || !found.ok || !isHeavy(item.records, found.replica.rules)) return null;
+        return validateAnywhere(this.world, item.records, this.#rules(found.replica, options));
+      }),
+    );
   }
 
   #rules(replica: Replica, options: ProduceOptions): ProduceRules {
