@@ -281,9 +281,14 @@ export class DiskLogDirectory implements LogDirectory {
     await writeFileAtomically(this.#world.disk, `${this.path}/${HIGH_WATERMARKS}`, encodeCheckpoint(marks));
   }
 
-  async usage(): Promise<{ readonly freeBytes: number; readonly strays: readonly string[] }> {
-    const entries = await this.#world.disk.list(this.path);
-    return { freeBytes: await this.#world.disk.freeBytes(this.path), strays: entries.filter((entry) => isStray(entry.name)).map((entry) => entry.name) };
+  async usage(): ReturnType<LogDirectory["usage"]> {
+    const { disk } = this.#world;
+    const strays: { name: string; bytes: number }[] = [];
+    for (const { name } of (await disk.list(this.path)).filter((entry) => isStray(entry.name))) {
+      const files = await disk.list(`${this.path}/${name}`);
+      strays.push({ name, bytes: files.reduce((sum, file) => sum + (file.kind === "file" ? file.bytes : 0), 0) });
+    }
+    return { freeBytes: await disk.freeBytes(this.path), strays };
   }
 
   /** For tests and metrics. */

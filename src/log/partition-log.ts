@@ -180,7 +180,7 @@ export interface LogDirectory {
   readHighWatermarks(): Promise<ReadonlyMap<string, number>>; // key "<topic>-<partition>"
   writeHighWatermarks(marks: ReadonlyMap<string, number>): Promise<void>;
   /** Bytes, free bytes and what was set aside, for DescribeLogDirs and status. */
-  usage(): Promise<{ readonly freeBytes: number; readonly strays: readonly string[] }>;
+  usage(): Promise<{ readonly freeBytes: number; readonly strays: readonly { readonly name: string; readonly bytes: number }[] }>;
   /** Clean stop: `brokerEpoch` goes into the clean-shutdown file. All logs must be closed. */
   close(brokerEpoch: bigint): Promise<void>;
 }

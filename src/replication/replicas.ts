@@ -29,7 +29,7 @@ export interface Replicas {
   deleteRecords(which: PartitionRef, options: { readonly before: bigint; readonly timeoutMs: number }): Promise<{ readonly error: ErrorName; readonly lowWatermark: bigint }>;
 
   /** What stands on this broker's disk, for DescribeLogDirs. */
-  describeDirectory(): Promise<{ readonly path: string; readonly directoryId: Uuid; readonly freeBytes: number; readonly strays: readonly string[]; readonly replicas: readonly { readonly topic: string; readonly partition: number; readonly bytes: number; readonly lag: number }[] }>;
+  describeDirectory(): Promise<{ readonly path: string; readonly directoryId: Uuid; readonly freeBytes: number; readonly strays: readonly { readonly name: string; readonly bytes: number }[]; readonly replicas: readonly { readonly topic: string; readonly partition: number; readonly bytes: number; readonly lag: number }[] }>;
 
   /** Coordinators live in partitions: called when this broker starts (epoch set) or stops (null) leading one of `topic`'s partitions. */
   onLeadership(topic: string, listener: (partition: number, reign: { readonly epoch: Epoch } | null) => void): void;

@@ -48,7 +48,7 @@ describe("folders", () => {
     expect([other.end, other.topicId, other.recovery.lostBelowDurable]).toEqual([0, OTHER_ID, false]);
     const { strays } = await reopened.usage();
     expect(strays.length).toBe(1);
-    expect(disk.file(`data/${strays[0]}/00000000000000000000.log`).includes("xxxx")).toBe(true);
+    expect(disk.file(`data/${strays[0]?.name}/00000000000000000000.log`).includes("xxxx")).toBe(true);
     expect(await reopened.found()).toEqual([{ topic: "a.b-c", partition: 3, topicId: OTHER_ID }]);
   });
 

@@ -1,4 +1,7 @@
-/** DescribeLogDirs, versions 1-5. v3 a top-level error, v4 sizes of the volume, v5 cordoned directories (none here). */
+/**
+ * DescribeLogDirs, versions 1-5. v3 a top-level error, v4 sizes of the volume, v5 cordoned directories (none here).
+ * A folder that was set aside because metadata does not know it is listed under its own name: nothing else would tell that it is there.
+ */
 import { errorCode } from "../../protocol/errors.js";
 import { DescribeLogDirsRequest, DescribeLogDirsResponse } from "../../protocol/messages/35-describe-log-dirs.js";
 import { handler } from "../handler.js";
@@ -19,6 +22,8 @@ export const describeLogDirs = handler(DescribeLogDirsRequest, DescribeLogDirsRe
           list.push({ partitionIndex: replica.partition, partitionSize: BigInt(replica.bytes), offsetLag: BigInt(replica.lag) });
           byTopic.set(replica.topic, list);
         }
+        for (const stray of wanted === null ? directory.strays : []) byTopic.set(stray.name, [{ partitionIndex: 0, partitionSize: BigInt(stray.bytes), offsetLag: 0n }]);
+        for (const stray of directory.strays) total += stray.bytes;
         return {
           logDir: directory.path,
           topics: [...byTopic].map(([name, partitions]) => ({ name, partitions })),
