@@ -87,6 +87,7 @@ export class FetchSessions {
       const known = session.partitions.get(key);
       if (known === undefined) session.partitions.set(key, one);
       named.push(known ?? one);
+      if (known !== undefined && known.currentEpoch !== one.currentEpoch) known.toldHighWatermark = -2; // a follower forgets it with the reign
       if (known !== undefined) Object.assign(known, { maxBytes: one.maxBytes, fetchOffset: one.fetchOffset, logStart: one.logStart, currentEpoch: one.currentEpoch, lastFetchedEpoch: one.lastFetchedEpoch });
     }
     const partitions = session.replica !== null ? [] : [...session.partitions.values()]; // a follower's are looked at as they change

@@ -27,6 +27,8 @@ export class Replica {
   role: Role = { name: "offline", epoch: toEpoch(-1) };
   /** Of a follower; a leader's is in its view. */
   #mark: number;
+  /** The leader's high watermark as it told it last in this reign; -1 before. It may lie above what our disk holds yet. */
+  #toldMark = -1;
   #writtenEnd: number; // when we last looked
   #busy: Promise<void> | null = null;
   /** Rules that count once the disk holds what was committed under laxer ones. */
@@ -127,7 +129,7 @@ export class Replica {
       if (this.log.writtenEnd > this.#writtenEnd) onOwnAppend(this.role.view, this.#writtenEnd, this.nowMs());
       advanceHighWatermark(this.role.view, this.countedEnd);
       this.check();
-    }
+    } else this.#followMark();
     this.#writtenEnd = this.log.writtenEnd;
     this.onMove();
   }
@@ -144,6 +146,7 @@ export class Replica {
 
   follow(leader: NodeId, epoch: Epoch): void {
     this.#mark = this.highWatermark;
+    this.#toldMark = -1;
     this.role = { name: "follower", leader, epoch };
     if (this.log.durableEnd < this.log.end) this.log.requestSync(); // a fetch asks from the durable end, so that must be the end
     this.onMove();
@@ -151,19 +154,28 @@ export class Replica {
 
   goOffline(epoch: Epoch): void {
     this.#mark = this.highWatermark;
+    this.#toldMark = -1;
     this.role = { name: "offline", epoch };
     this.onMove();
   }
 
-  /** The leader has told its high watermark; ours never passes what we hold. */
+  /** The leader has told its high watermark; ours never passes what we hold, and follows as our disk does: it may not be told twice. */
   learnHighWatermark(mark: number): void {
     assert(this.role.name === "follower", "only a follower is told");
-    const next = Math.min(mark, this.countedEnd);
-    if (next > this.#mark) this.#mark = next;
+    this.#toldMark = mark;
+    if (this.#followMark()) this.moved(this);
+  }
+
+  #followMark(): boolean {
+    const next = Math.min(this.#toldMark, this.countedEnd);
+    if (next <= this.#mark) return false;
+    this.#mark = next;
+    return true;
   }
 
   /** After a truncation the mark cannot lie above the end. */
   boundHighWatermark(): void {
+    this.#toldMark = -1;
     this.#mark = Math.max(this.log.start, Math.min(this.#mark, this.log.end));
   }
 
