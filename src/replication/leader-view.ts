@@ -136,6 +136,17 @@ export function wantedIsr(view: LeaderView, rules: IsrRules): readonly NodeId[] 
   return shrunk.length < view.isr.length ? shrunk : wanted;
 }
 
+/** When the first ISR member that is behind will have been so for too long, and has to leave; null while none is behind. */
+export function lagDeadlineMs(view: LeaderView, rules: { readonly leaderEnd: number; readonly lagMaxMs: number }): number | null {
+  let first: number | null = null;
+  for (const id of view.isr) {
+    const follower = view.followers.get(id);
+    if (follower === undefined || follower.end >= rules.leaderEnd) continue;
+    first = Math.min(first ?? Infinity, follower.caughtUpMs);
+  }
+  return first === null ? null : first + rules.lagMaxMs + 1;
+}
+
 /**
  * Takes what the controller has settled. What is known already is ignored: the feed may tell of a change whose answer came before, while the next one is
  * under way, and that one must go on counting. Anything newer ends it: it was applied, or its compare-and-set can only fail now.
@@ -162,13 +173,13 @@ export function onProposalRefused(view: LeaderView, partitionEpoch: number, erro
     case "NOT_CONTROLLER":
     case "STALE_BROKER_EPOCH":
       return "ask-again";
-    case "INELIGIBLE_REPLICA": // the controller looks at this only after both epochs were found right: nothing was applied
+    case "INELIGIBLE_REPLICA": // the controller looks at these two only after the epochs were found right: nothing was applied
+    case "INVALID_REQUEST":
       view.proposed = null;
       return "dropped";
     case "FENCED_LEADER_EPOCH":
     case "INVALID_UPDATE_VERSION":
     case "UNKNOWN_TOPIC_ID":
-    case "INVALID_REQUEST":
       return "await-metadata";
     default:
       return unreachable(error);

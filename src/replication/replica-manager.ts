@@ -9,6 +9,7 @@ import type { LogDirectory, PartitionLog } from "../log/partition-log.js";
 import type { ImageChanges, MetadataImage, PartitionImage } from "../metadata/image.js";
 import { effectiveMinIsr, effectiveTopicSettings, type BrokerDefaults } from "../metadata/topic-settings.js";
 import type { World } from "../world/world.js";
+import { DelayedWork } from "./delayed-work.js";
 import { deleteRecords } from "./delete-records.js";
 import { Fetcher } from "./fetcher.js";
 import { Fetching } from "./fetching.js";
@@ -36,7 +37,6 @@ export interface ReplicaManagerParts {
   readonly listener: string;
 }
 
-const TICK_MS = 1_000;
 const OPEN_PARALLEL = 16;
 
 export class ReplicaManager implements Replicas, Finder {
@@ -52,8 +52,9 @@ export class ReplicaManager implements Replicas, Finder {
   readonly #fetching: Fetching;
   #marks: ReadonlyMap<string, number> = new Map();
   #registered = false;
-  #lastMaintainedMs: number;
-  #lastMarkedMs: number;
+  /** The checkpoint of high watermarks, when one has moved; retention, while there are logs. */
+  readonly #markLater: DelayedWork;
+  readonly #maintainLater: DelayedWork;
   #closed = false;
 
   constructor(readonly world: World, readonly parts: ReplicaManagerParts) {
@@ -62,7 +63,9 @@ export class ReplicaManager implements Replicas, Finder {
     this.#lax = new LaxList(world.disk, parts.directory.path);
     this.#producing = new Producing(world, this, this.waiting);
     this.#fetching = new Fetching(world, this, this.waiting, (replica) => this.#proposals.consider(replica));
-    this.#lastMaintainedMs = this.#lastMarkedMs = world.clock.nowMs();
+    const { settings, directory } = parts;
+    this.#markLater = new DelayedWork(world, "checkpoint of high watermarks", () => settings.number("replica.high.watermark.checkpoint.interval.ms"), () => directory.writeHighWatermarks(this.#currentMarks()));
+    this.#maintainLater = new DelayedWork(world, "upkeep of logs", () => settings.number("log.retention.check.interval.ms"), () => this.#maintain());
   }
 
   /** Opens what is on the disk before the broker registers, so that losses are told with the registration. Then follows the feed. */
@@ -88,7 +91,6 @@ export class ReplicaManager implements Replicas, Finder {
       coordination.reportLost(lost);
     }
     coordination.onImage((image, previous, changes) => this.#onImage(image, previous, changes));
-    this.#tickLater();
   }
 
   // ---- metadata
@@ -109,6 +111,7 @@ export class ReplicaManager implements Replicas, Finder {
       for (const index of partitions) this.#consider(topic?.partition(index) ?? null);
     }
     for (const id of changes.brokers) this.#reconnect(image, previous, id);
+    if (changes.brokers.size > 0) for (const replica of this.#replicas.values()) this.#proposals.consider(replica); // who may join an ISR has changed
     if (changes.configs.size > 0) this.#onSettings(changes.configs);
   }
 
@@ -130,6 +133,7 @@ export class ReplicaManager implements Replicas, Finder {
       if (replica.role.name === "leader") replica.role.view.minIsr = this.#minIsr(replica.topic, replica.role.view.replicas.length);
       this.#obey(replica);
     }
+    if (all) this.#proposals.onSettings();
   }
 
   #rules(topic: string): TopicRules {
@@ -187,10 +191,17 @@ export class ReplicaManager implements Replicas, Finder {
     this.#found.delete(key);
     const log = opened ?? (await this.parts.directory.openLog({ topic, partition: partition.index, topicId: partition.topicId, settings: rules.log, durable: rules.durable }));
     if (opened !== undefined) log.configure(rules.log);
-    const replica = new Replica(key, log, { ...rules, durable: true }, this.#marks.get(`${topic}-${partition.index}`) ?? 0, (moved) => this.waiting.wake(moved.key), () => this.world.clock.nowMs());
+    const replica = new Replica(key, log, { ...rules, durable: true }, this.#marks.get(`${topic}-${partition.index}`) ?? 0, (moved) => this.#onMove(moved), () => this.world.clock.nowMs());
     this.#replicas.set(key, replica);
+    this.#maintainLater.ask();
     if (!rules.durable) this.#obey(replica);
     return replica;
+  }
+
+  #onMove(replica: Replica): void {
+    this.waiting.wake(replica.key);
+    this.#proposals.moved(replica);
+    this.#markLater.ask();
   }
 
   #assign(replica: Replica, partition: PartitionImage): void {
@@ -198,13 +209,17 @@ export class ReplicaManager implements Replicas, Finder {
     const { role } = replica;
     if (partition.leaderEpoch < replica.epoch) return;
     if (partition.leader === nodeId) {
-      if (role.name === "leader" && role.view.epoch === partition.leaderEpoch) return replica.settle(partition);
+      if (role.name === "leader" && role.view.epoch === partition.leaderEpoch) {
+        replica.settle(partition);
+        return this.#proposals.consider(replica);
+      }
       this.#unfollow(replica);
       const reigned = role.name === "leader";
       replica.lead(nodeId, partition, this.#minIsr(replica.topic, partition.replicas.length), this.world.clock.nowMs());
       this.world.logger.info({ topic: replica.topic, partition: replica.partition, epoch: partition.leaderEpoch, isr: partition.isr, end: replica.log.end }, "leads");
       if (reigned) this.#announce(replica, null);
       this.#announce(replica, { epoch: partition.leaderEpoch });
+      this.#proposals.consider(replica);
       return;
     }
     if (role.name === "leader") this.#announce(replica, null);
@@ -347,28 +362,12 @@ export class ReplicaManager implements Replicas, Finder {
 
   // ---- now and then
 
-  #tickLater(): void {
-    this.world.clock.after(TICK_MS, () => {
+  async #maintain(): Promise<void> {
+    for (const [key, replica] of [...this.#replicas]) {
       if (this.#closed) return;
-      for (const replica of this.#replicas.values()) this.#proposals.consider(replica);
-      this.world.own(this.#upkeep(), "upkeep of logs");
-    });
-  }
-
-  async #upkeep(): Promise<void> {
-    const now = this.world.clock.nowMs();
-    if (now - this.#lastMarkedMs >= this.parts.settings.number("replica.high.watermark.checkpoint.interval.ms")) {
-      this.#lastMarkedMs = now;
-      await this.parts.directory.writeHighWatermarks(this.#currentMarks());
+      if (this.#replicas.get(key) === replica && !this.#lanes.has(key)) await replica.log.maintain({ nowMs: this.world.clock.wallMs(), upTo: replica.highWatermark });
     }
-    if (now - this.#lastMaintainedMs >= this.parts.settings.number("log.retention.check.interval.ms")) {
-      this.#lastMaintainedMs = now;
-      for (const [key, replica] of [...this.#replicas]) {
-        if (this.#closed) return;
-        if (this.#replicas.get(key) === replica && !this.#lanes.has(key)) await replica.log.maintain({ nowMs: this.world.clock.wallMs(), upTo: replica.highWatermark });
-      }
-    }
-    if (!this.#closed) this.#tickLater();
+    if (this.#replicas.size > 0) this.#maintainLater.ask();
   }
 
   #currentMarks(): ReadonlyMap<string, number> {
@@ -399,6 +398,8 @@ export class ReplicaManager implements Replicas, Finder {
   async close(): Promise<void> {
     assert(!this.#closed, "closed once");
     this.#closed = true;
+    this.#proposals.close();
+    await Promise.all([this.#markLater.close(), this.#maintainLater.close()]);
     for (const fetcher of this.#fetchers.values()) fetcher.stop();
     await Promise.all(this.#lanes.values());
     await Promise.all([...this.#replicas.values()].map((replica) => replica.idle()));

@@ -96,6 +96,21 @@ describe("three brokers over TCP", () => {
     expect(cluster.state(3).durableEnd).toBe(3);
   });
 
+  test("who has everything but is fenced joins with the news that it is not any more", async () => {
+    cluster = await HandCluster.make([1, 2, 3]);
+    const id = cluster.topic("t", RF3);
+    await cluster.until(() => cluster.state(1).role === "leader", "leads");
+    expect((await cluster.produce(1, id, ["a"])).error).toBe("NONE");
+    cluster.kill(3);
+    cluster.fence(3);
+    expect((await cluster.produce(1, id, ["b"])).error).toBe("NONE");
+    await cluster.start(3, { fenced: true });
+    await cluster.until(() => cluster.state(3).durableEnd === 2 && cluster.state(3).highWatermark === 2, "3 has everything");
+    expect(cluster.partition(id).isr).toEqual([1, 2]);
+    cluster.unfence(3);
+    await cluster.until(() => cluster.partition(id).isr.length === 3, "3 joins");
+  });
+
   test("C24: a topic made again under its name holds nothing of the old one; a replica that was away sets the old folder aside", async () => {
     cluster = await HandCluster.make([1, 2, 3]);
     const old = cluster.topic("t", RF3);
@@ -108,8 +123,13 @@ describe("three brokers over TCP", () => {
     const { directoryId } = cluster.broker(1).directory;
     await cluster.start(3);
     await cluster.until(() => cluster.broker(3).manager.inspect().partitions.length === 0, "3 knows nothing of it");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect((await cluster.broker(3).manager.describeDirectory()).strays.length).toBe(1);
+    const { manager } = cluster.broker(3);
+    let strays: readonly string[] = [];
+    await cluster.until(() => {
+      void manager.describeDirectory().then((found) => (strays = found.strays));
+      return strays.length > 0;
+    }, "3 sets it aside");
+    expect(strays.length).toBe(1);
     const fresh = cluster.topic("t", RF3);
     await cluster.until(() => [1, 2, 3].every((broker) => cluster.state(broker).epoch === 0), "made again");
     expect((await cluster.produce(1, fresh, ["new"])).error).toBe("NONE");

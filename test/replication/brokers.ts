@@ -124,7 +124,7 @@ export class HandCluster {
   }
 
   /** Starts an incarnation on the broker's own disk: port open, logs open, then registered and unfenced. */
-  async start(number: number): Promise<HandBroker> {
+  async start(number: number, options: { readonly fenced?: boolean } = {}): Promise<HandBroker> {
     const id = nodeId(number);
     const world = await this.making.world({ disk: `broker-${number}` });
     const incarnation = world.random.uuid();
@@ -143,8 +143,13 @@ export class HandCluster {
     const epoch = this.#position + 1n;
     this.write([{ kind: "broker-registered", id, incarnation, directories: [directory.directoryId], rack: null, listeners: [{ name: "PLAINTEXT", host: "127.0.0.1", port: listener.port, protocol: "PLAINTEXT" }], nodePort: { host: "127.0.0.1", port: listener.port }, features: { min: 1, max: 1 }, secret: world.random.uuid() }]);
     coordination.brokerEpoch = epoch;
-    this.write([{ kind: "broker-changed", id, epoch, fenced: false, stopping: false }]);
+    if (options.fenced !== true) this.unfence(number);
     return broker;
+  }
+
+  unfence(number: number): void {
+    const { id, coordination } = this.broker(number);
+    this.write([{ kind: "broker-changed", id, epoch: coordination.brokerEpoch ?? 0n, fenced: false, stopping: false }]);
   }
 
   /** kill -9. The page cache survives. */

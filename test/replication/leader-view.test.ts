@@ -132,6 +132,7 @@ describe("what the controller and the feed say", () => {
     ["FENCED_LEADER_EPOCH", "await-metadata", true],
     ["UNKNOWN_TOPIC_ID", "await-metadata", true],
     ["INELIGIBLE_REPLICA", "dropped", false],
+    ["INVALID_REQUEST", "dropped", false],
   ] as const)("after %s: %s, and the proposal counts on: %s", (error, next, counts) => {
     const view = leader({ isr: [one, two] });
     view.proposed = [one, two, three];
