@@ -145,7 +145,7 @@ export class Thread {
   events = 0;
   #scheduler: Scheduler;
   #busyUntilMs = 0;
-  #frozen = false;
+  #frozenSinceMs: number | null = null;
   #dead = false;
   #waiting: SimEvent[] = [];
   #wake: SimEvent | null = null;
@@ -165,8 +165,9 @@ export class Thread {
     return this.#waiting.length;
   }
 
-  get frozen(): boolean {
-    return this.#frozen;
+  /** True time at which it was frozen; null if it runs. */
+  get frozenSinceMs(): number | null {
+    return this.#frozenSinceMs;
   }
 
   /** It is occupied for so long from now on, or from when it is free: a slow handler, a slow synchronous call. */
@@ -176,14 +177,14 @@ export class Thread {
   }
 
   freeze(): void {
-    this.#frozen = true;
+    this.#frozenSinceMs ??= this.#scheduler.nowMs;
     if (this.#wake !== null) this.#scheduler.cancel(this.#wake);
     this.#wake = null;
   }
 
   resume(): void {
-    if (!this.#frozen) return;
-    this.#frozen = false;
+    if (this.#frozenSinceMs === null) return;
+    this.#frozenSinceMs = null;
     if (this.#waiting.length > 0) this.#arm();
   }
 
@@ -197,20 +198,20 @@ export class Thread {
   /** For the scheduler: whether the event may run now. If not, it is kept here or, once dead, dropped. */
   admits(event: SimEvent): boolean {
     if (this.#dead) return false;
-    if (!this.#frozen && this.#waiting.length === 0 && this.#busyUntilMs <= this.#scheduler.nowMs) return true;
+    if (this.#frozenSinceMs === null && this.#waiting.length === 0 && this.#busyUntilMs <= this.#scheduler.nowMs) return true;
     this.#waiting.push(event);
-    if (!this.#frozen) this.#arm();
+    if (this.#frozenSinceMs === null) this.#arm();
     return false;
   }
 
   #arm(): void {
-    if (this.#wake !== null || this.#frozen) return;
+    if (this.#wake !== null || this.#frozenSinceMs !== null) return;
     this.#wake = this.#scheduler.at(this.#busyUntilMs, null, () => this.#runWaiting());
   }
 
   #runWaiting(): void {
     this.#wake = null;
-    if (this.#frozen || this.#dead) return;
+    if (this.#frozenSinceMs !== null || this.#dead) return;
     if (this.#busyUntilMs > this.#scheduler.nowMs) return this.#arm();
     let event = this.#waiting.shift();
     while (event !== undefined && event.fn === null) event = this.#waiting.shift(); // cancelled while it waited
