@@ -17,6 +17,7 @@ export interface DevOptions {
 /** The quorum's ports lie this far above the clients'. */
 const CONTROLLER_OFFSET = 1_000;
 const HOST = "127.0.0.1";
+const IMPATIENT_MS = 1_000;
 
 export async function runDev(options: DevOptions): Promise<void> {
   const { nodes, port } = options;
@@ -53,10 +54,14 @@ export async function runDev(options: DevOptions): Promise<void> {
     });
     children.push(child);
   }
+  let askedMs = 0;
   onStopSignal(() => {
-    if (stopping) for (const child of children) child.signal("SIGKILL");
-    else print("\nstopping\n");
+    // One Ctrl-C comes twice under npm: from the terminal, and again from npm, which passes it on. Only a later one is impatience.
+    if (stopping && uptimeMs() - askedMs >= IMPATIENT_MS) for (const child of children) child.signal("SIGKILL");
+    if (stopping) return;
+    print("\nstopping\n");
     stopping = true;
+    askedMs = uptimeMs();
     for (const child of children) child.signal("SIGTERM");
   });
 }

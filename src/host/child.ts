@@ -15,11 +15,15 @@ export interface Child {
 
 const LINE_MAX_CHARACTERS = 1 << 20;
 
-/** Runs a script of ours under the same Node. */
+/**
+ * Runs a script of ours under the same Node, in a process group of its own: a terminal's Ctrl-C is for the process that started it, which then stops
+ * its nodes in good order. A node that got both signals would take the second for impatience and leave at once.
+ */
 export function startNodeProcess(options: { readonly script: string; readonly arguments: readonly string[]; readonly environment?: { readonly [name: string]: string | undefined } }): Child {
   const child = spawn(process.execPath, [options.script, ...options.arguments], {
     env: { ...process.env, ...options.environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
+    detached: true,
   });
   let onExit: (end: { code: number | null; signal: string | null }) => void = () => undefined;
   child.on("error", () => onExit({ code: null, signal: null })); // could not be started
