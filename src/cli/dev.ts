@@ -56,7 +56,7 @@ export async function runDev(options: DevOptions): Promise<void> {
   }
   let askedMs = 0;
   onStopSignal(() => {
-    // One Ctrl-C comes twice under npm: from the terminal, and again from npm, which passes it on. Only a later one is impatience.
+    // One Ctrl-C may come twice under npm: from the terminal, and from an npm that passes it on. Only a later one is impatience.
     if (stopping && uptimeMs() - askedMs >= IMPATIENT_MS) for (const child of children) child.signal("SIGKILL");
     if (stopping) return;
     print("\nstopping\n");
