@@ -3,7 +3,7 @@
 # installed is named and skipped. At the end the nodes are stopped and Kafka's own dump tool reads what they left on disk.
 #
 #   test/foreign/run.sh [client...]     all of them when none is named
-#   KONTIKI_FOREIGN_COUNTS=FILE         takes "passed failed skipped" at the end, for .ci/run
+#   KONTIKI_CI_COUNTS=FILE              takes a line "passed failed skipped" at the end, for .ci/run
 set -u
 cd "$(dirname "$0")/../.."
 here=test/foreign
@@ -57,5 +57,5 @@ failed=$(grep -c '^FAILED: ' "$work/results")
 skipped=$(grep -c '^skipped: ' "$work/results")
 if [ "$failed" -ne 0 ]; then echo "the cluster's last lines:"; tail -n 30 "$work/cluster"; fi
 echo "foreign clients: $passed checks passed, $failed failed, $skipped skipped, in $SECONDS s"
-[ -n "${KONTIKI_FOREIGN_COUNTS:-}" ] && echo "$passed $failed $skipped" >"$KONTIKI_FOREIGN_COUNTS"
+[ -n "${KONTIKI_CI_COUNTS:-}" ] && echo "$passed $failed $skipped" >>"$KONTIKI_CI_COUNTS"
 [ "$failed" -eq 0 ]
