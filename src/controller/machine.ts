@@ -117,7 +117,7 @@ export class MetadataMachine implements StateMachine {
     if (change.ready && !(was.ready && was.term === change.term)) {
       this.#newest = this.#image;
       this.#newestIndex = Number(this.#image.position);
-      if (this.#image.partitionCount <= CHECKED_MAX) checkImage(this.#image);
+      if (this.#image.partitionCount <= CHECKED_MAX) checkImage(this.#image, false);
       this.#found();
     }
     if (!change.ready) {

@@ -13,14 +13,16 @@ import type { MetadataRecord } from "../metadata/records.js";
 import type { Leadership, MemberStatus, Quorum } from "../raft/quorum.js";
 import type { RpcStream } from "../world/rpc.js";
 import type { World } from "../world/world.js";
-import { decideRegister, decideStopping, fenceRecords, unfenceRecords } from "./decide/brokers.js";
+import { decideRegister, fenceBlock, mendBlock, REGISTER_START, stopBlock, unfenceBlock } from "./decide/brokers.js";
 import { decideIncremental, decideReplace } from "./decide/configs.js";
 import type { DecideContext, Decision } from "./decide/context.js";
 import { decideElections, rebalanceRecords, recoverRecords, waitsForEnds, type ReportedEnd } from "./decide/elections.js";
 import { decideIsr } from "./decide/isr.js";
 import { decideCreatePartitions, decideCreateTopics, decideDeleteTopics } from "./decide/topics.js";
+import { Lanes } from "./lanes.js";
 import { Liveness } from "./liveness.js";
 import { MetadataMachine, type Outcome } from "./machine.js";
+import { Mover } from "./mover.js";
 import { checkedQuestion, decodeCall, encodeCall, FEED, SESSION, WireError, type FeedQuestion, type Question, type Reply } from "./wire.js";
 
 export interface ControllerSettings {
@@ -39,8 +41,8 @@ interface Session {
   caughtUpAt: bigint;
   /** Position of the broker's image, as its last heartbeat said. */
   applied: bigint;
-  /** Position of the batch that moved its leaders away; null while it does not want to stop. */
-  stoppedAt: bigint | null;
+  /** "moving" while its leaders go elsewhere, then the position of the last batch of that; null while it does not want to stop. */
+  stopped: bigint | "moving" | null;
   open: number;
 }
 
@@ -48,6 +50,8 @@ const MIN_ISR = "min.insync.replicas";
 /** Questions of one session that are not answered yet. */
 const SESSION_OPEN_MAX = 10_000;
 
+/** A block takes some ten milliseconds, with its record, its replay and its commit. */
+const BLOCK_PARTITIONS = 2_000;
 const PRODUCER_IDS = 1000n;
 const REBALANCE_LIMIT = 1_000;
 const QUESTION_MAX_BYTES = 64 * 1024 * 1024;
@@ -58,12 +62,15 @@ export class ControllerService {
   readonly #sessions = new Map<NodeId, Session>();
   readonly #ends = new Map<string, Map<NodeId, ReportedEnd>>();
   readonly #fencing = new Set<NodeId>();
+  readonly #lanes = new Lanes();
+  readonly #mover: Mover;
   readonly #context: DecideContext;
   #quorum: Quorum | null = null;
   #reign = 0;
   #active = false;
 
-  constructor(readonly world: World, readonly settings: ControllerSettings) {
+  /** @param blockPartitions partitions that are decided at once, when a broker comes or goes that has many */
+  constructor(readonly world: World, readonly settings: ControllerSettings, readonly blockPartitions = BLOCK_PARTITIONS) {
     this.#context = {
       defaults: { brokerId: null, given: (name) => (settings.has(name) ? settings.text(name) : null) },
       setting: (name) => settings.text(name),
@@ -73,6 +80,7 @@ export class ControllerService {
     // Controllers and leaders must count by the same number: see keptMinIsr in decide/configs.ts.
     const founding = (): readonly MetadataRecord[] => [{ kind: "config-changed", type: "broker", name: "", changes: [{ name: MIN_ISR, value: settings.text(MIN_ISR) ?? "1" }] }];
     this.machine = new MetadataMachine(world, founding, (change) => this.#onLeadership(change), (image, changes) => this.#onApplied(image, changes));
+    this.#mover = new Mover(world, this.machine);
     this.#liveness = new Liveness(world, () => settings.number("broker.session.timeout.ms"), () => this.machine.newest, (id, epoch, how) => this.#onDead(id, epoch, how));
     world.rpc.serve(SESSION, (stream) => this.#accept(stream));
     world.rpc.serve(FEED, (stream) => this.#feed(stream));
@@ -95,6 +103,7 @@ export class ControllerService {
       this.world.logger.info({ term: change.term }, "elected: active controller");
       this.#ends.clear();
       this.#fencing.clear();
+      this.#mend();
       this.#liveness.begin();
       this.#rebalanceLater(this.#reign);
       const inForce = this.machine.image.config("broker", "").get(MIN_ISR);
@@ -120,7 +129,7 @@ export class ControllerService {
   // ---- sessions
 
   #accept(stream: RpcStream): void {
-    const session: Session = { stream, broker: null, epoch: -1n, goodbye: false, caughtUpAt: 0n, applied: 0n, stoppedAt: null, open: 0 };
+    const session: Session = { stream, broker: null, epoch: -1n, goodbye: false, caughtUpAt: 0n, applied: 0n, stopped: null, open: 0 };
     stream.onMessage((bytes) => {
       if (bytes.length > QUESTION_MAX_BYTES) return stream.close();
       try {
@@ -200,14 +209,26 @@ export class ControllerService {
         return { kind: "registered", epoch: known.epoch, fenced: false };
       });
     }
+    return this.#lanes.run(broker.nodeId, () => this.#registerAnew(session, broker));
+  }
+
+  async #registerAnew(session: Session, broker: Extract<Question, { kind: "register" }>["broker"]): Promise<Reply> {
     const secret = Buffer.from(this.world.random.bytes(24)).toString("base64url");
-    const outcome = await this.machine.decide((image) => decideRegister(image, broker, secret, this.#context));
-    return map(outcome, (verdict, position) => {
-      if (!verdict.ok) return { kind: "refused", error: verdict.error, message: verdict.message };
-      this.#adopt(session, broker.nodeId, position);
-      this.world.logger.info({ broker: broker.nodeId, epoch: position }, "broker joined");
-      return { kind: "registered", epoch: position, fenced: true };
-    });
+    const reign = this.#reign;
+    for (let at = REGISTER_START; ; ) {
+      if (reign !== this.#reign) return { kind: "not-active", leader: this.machine.standing.leader };
+      const outcome = await this.machine.decide((image) => decideRegister(image, broker, secret, at, this.blockPartitions, this.#context));
+      if (outcome.ok && outcome.reply.ok && outcome.reply.again !== null) {
+        at = outcome.reply.again;
+        continue;
+      }
+      return map(outcome, (verdict, position) => {
+        if (!verdict.ok) return { kind: "refused", error: verdict.error, message: verdict.message };
+        this.#adopt(session, broker.nodeId, position);
+        this.world.logger.info({ broker: broker.nodeId, epoch: position }, "broker joined");
+        return { kind: "registered", epoch: position, fenced: true };
+      });
+    }
   }
 
   #adopt(session: Session, id: NodeId, epoch: bigint): void {
@@ -227,36 +248,58 @@ export class ControllerService {
     const { position } = this.machine.image;
     for (const one of beat.ends) this.#noteEnd(broker, session.epoch, one);
     if (beat.stopping && known?.fenced === false) {
-      if (session.stoppedAt !== null) return { kind: "heartbeat", fenced: false, safeToStop: this.#isKnownToAll(broker, session.stoppedAt), position };
-      return map(await this.machine.decide((image) => decideStopping(image, broker, this.#context)), (_, at) => {
-        session.stoppedAt = at;
-        this.world.logger.info({ broker }, "broker is stopping: its leaders have moved");
-        return { kind: "heartbeat", fenced: false, safeToStop: this.#isKnownToAll(broker, at), position };
-      });
+      if (session.stopped === null) this.#stop(session, broker);
+      const safeToStop = typeof session.stopped === "bigint" && this.#isKnownToAll(broker, session.stopped);
+      return { kind: "heartbeat", fenced: false, safeToStop, position };
     }
     if (known?.fenced === true && !beat.stopping && beat.applied >= session.caughtUpAt) {
-      return map(await this.machine.decide((image) => ({ records: unfenceRecords(image, broker, this.#context), reply: null })), () => {
-        this.world.logger.info({ broker, epoch: session.epoch }, "broker unfenced");
-        return { kind: "heartbeat", fenced: false, safeToStop: false, position };
-      });
+      const unfenced = await this.#unfence(session, broker, beat.applied);
+      return { kind: "heartbeat", fenced: !unfenced, safeToStop: false, position };
     }
     return { kind: "heartbeat", fenced: known?.fenced ?? true, safeToStop: beat.stopping, position };
   }
 
   /** Have the other brokers seen where the leaders went? Then their clients are told the truth once this one is gone. */
   #isKnownToAll(leaving: NodeId, position: bigint): boolean {
-    return [...this.#sessions].every(([id, session]) => id === leaving || this.machine.newest?.broker(id)?.fenced !== false || session.applied >= position || session.stoppedAt !== null);
+    return [...this.#sessions].every(([id, session]) => id === leaving || this.machine.newest?.broker(id)?.fenced !== false || session.applied >= position || session.stopped !== null);
   }
 
-  #noteEnd(broker: NodeId, brokerEpoch: bigint, one: { readonly topicId: Uuid; readonly partition: number; readonly lastEpoch: number; readonly end: number }): void {
-    const key = `${one.topicId}/${one.partition}`;
-    const p = this.machine.newest?.topicById(one.topicId)?.partition(one.partition) ?? null;
-    if (p === null || !waitsForEnds(p)) return void this.#ends.delete(key);
-    const ends = this.#ends.get(key) ?? new Map<NodeId, ReportedEnd>();
-    ends.set(broker, { brokerEpoch, lastEpoch: one.lastEpoch, end: one.end });
-    this.#ends.set(key, ends);
-    const recovery = this.machine.decide((image) => ({ records: recoverRecords(image, one.topicId, one.partition, ends), reply: null }));
-    this.world.own(recovery, "electing where nobody is eligible");
+  // ---- brokers that come and go: their partitions block by block
+
+  /** True once it is known to be unfenced; its partitions get their leaders meanwhile. */
+  #unfence(session: Session, broker: NodeId, applied: bigint): Promise<boolean> {
+    return new Promise((resolve) => {
+      const reign = this.#reign;
+      const wanted = (): boolean => reign === this.#reign && this.#sessions.get(broker) === session && !this.#fencing.has(broker);
+      const unfencing = this.#lanes.run(broker, async () => {
+        const known = this.machine.newest?.broker(broker);
+        const due = wanted() && known?.epoch === session.epoch && applied >= session.caughtUpAt; // it may have been fenced again while this waited
+        if (due && known.fenced) {
+          let told = false;
+          await this.#mover.walk(wanted, (image, from) => unfenceBlock(image, broker, from, this.blockPartitions, this.#context), () => {
+            if (!told) this.world.logger.info({ broker, epoch: session.epoch }, "broker unfenced");
+            told = true;
+            resolve(true);
+          });
+        }
+        resolve(due && !known.fenced);
+      });
+      this.world.own(unfencing, `unfencing broker ${broker}`);
+    });
+  }
+
+  #stop(session: Session, broker: NodeId): void {
+    session.stopped = "moving";
+    const reign = this.#reign;
+    const wanted = (): boolean => reign === this.#reign && this.#sessions.get(broker) === session && !this.#fencing.has(broker);
+    const stopping = this.#lanes.run(broker, async () => {
+      const moved = await this.#mover.walk(wanted, (image, from) => stopBlock(image, broker, from, this.blockPartitions, this.#context));
+      const standing = await this.machine.decide((image) => ({ records: [], reply: image.broker(broker)?.stopping === true }));
+      const done = moved.ok && standing.ok && standing.reply;
+      session.stopped = done ? (moved.position ?? standing.position) : null; // its next heartbeat asks again
+      if (done) this.world.logger.info({ broker }, "broker is stopping: its leaders have moved");
+    });
+    this.world.own(stopping, `moving the leaders of broker ${broker}`);
   }
 
   #onDead(id: NodeId, epoch: bigint, how: "silence" | "refused"): void {
@@ -268,14 +311,46 @@ export class ControllerService {
   #fence(id: NodeId, epoch: bigint, how: string): void {
     if (this.#fencing.has(id)) return;
     this.#fencing.add(id);
-    const fencing = this.machine.decide((image) => ({ records: image.broker(id)?.epoch === epoch ? fenceRecords(image, id, this.#context) : [], reply: null })).then((outcome) => {
-      this.#fencing.delete(id);
-      if (!outcome.ok) return;
-      const session = this.#sessions.get(id);
-      if (session?.epoch === epoch) session.caughtUpAt = outcome.position;
-      this.world.logger.warn({ broker: id, epoch, how }, "broker fenced");
+    const reign = this.#reign;
+    const fencing = this.#lanes.run(id, async () => {
+      const known = this.machine.newest?.broker(id);
+      if (reign === this.#reign && known?.epoch === epoch && !known.fenced) {
+        let told = false;
+        await this.#mover.walk(() => reign === this.#reign, (image, from) => fenceBlock(image, id, from, this.blockPartitions, this.#context), (position) => {
+          const session = this.#sessions.get(id);
+          if (session?.epoch === epoch) session.caughtUpAt = position;
+          if (!told) this.world.logger.warn({ broker: id, epoch, how }, "broker fenced");
+          told = true;
+        });
+      }
+      if (reign === this.#reign) this.#fencing.delete(id);
     });
     this.world.own(fencing, `fencing broker ${id}`);
+  }
+
+  /** What the controller before us had begun with any broker is finished before anything new is begun with it. */
+  #mend(): void {
+    const reign = this.#reign;
+    let before: Promise<unknown> = this.world.clock.yield();
+    for (const { id } of this.machine.newest?.brokers() ?? []) {
+      const turn = before;
+      before = this.#lanes.run(id, async () => {
+        await turn; // one after the other, or all these first blocks would be one long turn
+        await this.#mover.walk(() => reign === this.#reign, (image, from) => mendBlock(image, id, from, this.blockPartitions, this.#context));
+      });
+    }
+    this.world.own(before, "finishing what the last controller had begun");
+  }
+
+  #noteEnd(broker: NodeId, brokerEpoch: bigint, one: { readonly topicId: Uuid; readonly partition: number; readonly lastEpoch: number; readonly end: number }): void {
+    const key = `${one.topicId}/${one.partition}`;
+    const p = this.machine.newest?.topicById(one.topicId)?.partition(one.partition) ?? null;
+    if (p === null || !waitsForEnds(p)) return void this.#ends.delete(key);
+    const ends = this.#ends.get(key) ?? new Map<NodeId, ReportedEnd>();
+    ends.set(broker, { brokerEpoch, lastEpoch: one.lastEpoch, end: one.end });
+    this.#ends.set(key, ends);
+    const recovery = this.machine.decide((image) => ({ records: recoverRecords(image, one.topicId, one.partition, ends), reply: null }));
+    this.world.own(recovery, "electing where nobody is eligible");
   }
 
   #admin(image: ClusterImage, command: AdminCommand): Decision<AdminReply> {

@@ -2,7 +2,7 @@
 import { assert } from "../base/assert.js";
 import type { NodeId, Uuid } from "../base/ids.js";
 import type { BrokerImage, ConfigType, MetadataImage, PartitionImage, Position, TopicImage } from "./image.js";
-import { DirectoryTable, PartitionColumns, type RowFacts } from "./partition-columns.js";
+import { DirectoryTable, PartitionColumns } from "./partition-columns.js";
 import { SortedMap } from "./sorted-map.js";
 
 /** What only controllers and token checks need to know of a broker. */
@@ -120,6 +120,11 @@ export class ClusterImage implements MetadataImage {
     return this.#parts.topicsByName.values();
   }
 
+  /** From that name on, in order of names. */
+  topicsFrom(name: string): Iterable<TopicState> {
+    return this.#parts.topicsByName.from(name);
+  }
+
   topicsStartingWith(prefix: string): Iterable<TopicState> {
     return this.#parts.topicsByName.startingWith(prefix);
   }
@@ -134,18 +139,6 @@ export class ClusterImage implements MetadataImage {
 
   config(type: ConfigType, name: string): ReadonlyMap<string, string> {
     return this.#parts.configs.get(configKey(type, name)) ?? NO_SETTINGS;
-  }
-
-  /** Partitions that `wanted` picks by their rows, at most `limit` in all, topics in order of name. */
-  *scan(broker: NodeId | null, wanted: (row: RowFacts) => boolean, limit: number): IterableIterator<{ readonly topic: TopicState; readonly indexes: readonly number[] }> {
-    let left = limit;
-    for (const topic of this.topics()) {
-      const indexes = topic.columns.scan(broker, wanted, left);
-      if (indexes.length === 0) continue;
-      yield { topic, indexes };
-      left -= indexes.length;
-      if (left === 0) return;
-    }
   }
 }
 

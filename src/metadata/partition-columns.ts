@@ -133,14 +133,14 @@ export class PartitionColumns {
     };
   }
 
-  /** Indexes of partitions that `wanted` picks by these facts alone, at most `limit`, ascending. No object is made per row. */
-  scan(broker: NodeId | null, wanted: (row: RowFacts) => boolean, limit: number): number[] {
+  /** Indexes of partitions from `first` on that `wanted` picks by these facts alone, at most `limit`, ascending. No object is made per row. */
+  scan(broker: NodeId | null, wanted: (row: RowFacts) => boolean, limit: number, first = 0): number[] {
     const found: number[] = [];
     const stride = this.#stride;
     const facts = { leader: -1, holds: false, inIsr: false, inElr: false, isrBits: 0, elrBits: 0, preferred: -1 };
-    let index = 0;
-    for (const block of this.#blocks) {
-      for (let at = 0; at < block.length; at += stride, index++) {
+    for (let index = first; index < this.count; ) {
+      const block = this.#block(index);
+      for (let at = (index % BLOCK_ROWS) * stride; at < block.length; at += stride, index++) {
         const count = (block[at] as number) & COUNT_MASK;
         facts.leader = block[at + LEADER] as number;
         facts.isrBits = block[at + ISR] as number;

@@ -79,6 +79,14 @@ export class SortedMap<Value> {
     for (const chunk of this.#chunks) yield* chunk.values;
   }
 
+  /** Values from that key on, in order. */
+  *from(key: string): IterableIterator<Value> {
+    for (let index = this.#chunkOf(key); index < this.#chunks.length; index++) {
+      const chunk = this.#chunks[index] as Chunk<Value>; // index is below the length
+      for (let at = firstNotBelow(chunk.keys, key); at < chunk.keys.length; at++) yield chunk.values[at] as Value;
+    }
+  }
+
   /** Values whose key begins with `prefix`, in order. */
   *startingWith(prefix: string): IterableIterator<Value> {
     for (let index = this.#chunkOf(prefix); index < this.#chunks.length; index++) {

@@ -1,10 +1,11 @@
 /** Decisions as a state, a command, and the exact records that come of it. */
 import { describe, expect, test } from "vitest";
 import { nodeId } from "../../src/base/ids.js";
-import { decideRegister, decideStopping, fenceRecords, unfenceRecords } from "../../src/controller/decide/brokers.js";
+import { decideRegister, fenceBlock, REGISTER_START, unfenceBlock } from "../../src/controller/decide/brokers.js";
 import { decideIncremental, decideReplace } from "../../src/controller/decide/configs.js";
 import { decideElections, rebalanceRecords, recoverRecords } from "../../src/controller/decide/elections.js";
 import { decideIsr } from "../../src/controller/decide/isr.js";
+import { START } from "../../src/controller/decide/partition-change.js";
 import { place } from "../../src/controller/decide/placement.js";
 import { decideCreatePartitions, decideCreateTopics, decideDeleteTopics } from "../../src/controller/decide/topics.js";
 import type { NewTopic } from "../../src/coordination/admin.js";
@@ -39,9 +40,9 @@ describe("fencing", () => {
   test("takes a broker out of the ISR and moves its leaders, in one batch with the fence", () => {
     const model = threeUp();
     const topicId = p(model).topicId;
-    expect(fenceRecords(model.image, nodeId(1), model.context)).toEqual([
-      { kind: "partitions-changed", topicId, rows: [row({ isr: ids(2, 3), leader: 2, leaderEpoch: 1, partitionEpoch: 1 })] },
+    expect(fenceBlock(model.image, nodeId(1), START, 2_000, model.context).records).toEqual([
       { kind: "broker-changed", id: 1, epoch: model.image.broker(nodeId(1))?.epoch, fenced: true, stopping: false },
+      { kind: "partitions-changed", topicId, rows: [row({ isr: ids(2, 3), leader: 2, leaderEpoch: 1, partitionEpoch: 1 })] },
     ]);
   });
 
@@ -85,9 +86,9 @@ describe("registration", () => {
   test("C27: ends every epoch of the incarnation before, in the same batch, though nobody else can lead", () => {
     const model = threeUp({}, [1]);
     const ask = model.registering(1);
-    const { records } = decideRegister(model.image, ask, "s", model.context);
-    expect(records.map((record) => record.kind)).toEqual(["partitions-changed", "broker-changed", "broker-registered"]);
-    expect(records[0]).toMatchObject({ rows: [{ leader: null, leaderEpoch: 1, isr: [1] }] });
+    const { records } = decideRegister(model.image, ask, "s", REGISTER_START, 2_000, model.context);
+    expect(records.map((record) => record.kind)).toEqual(["broker-changed", "partitions-changed", "broker-registered"]);
+    expect(records[1]).toMatchObject({ rows: [{ leader: null, leaderEpoch: 1, isr: [1] }] });
     model.commit(records);
     expect(model.image.broker(nodeId(1))).toMatchObject({ epoch: model.image.position, fenced: true, stopping: false });
     model.unfence(1);
@@ -120,21 +121,21 @@ describe("registration", () => {
   ];
   test.each(refusals)("refuses %s", (_, ask, error) => {
     const model = threeUp();
-    expect(decideRegister(model.image, ask(model), "s", model.context)).toMatchObject({ records: [], reply: { ok: false, error } });
+    expect(decideRegister(model.image, ask(model), "s", REGISTER_START, 2_000, model.context)).toMatchObject({ records: [], reply: { ok: false, error } });
   });
 
   test("an unfenced broker is not unfenced again, a fenced one not fenced again", () => {
     const model = threeUp();
-    expect(unfenceRecords(model.image, nodeId(1), model.context)).toEqual([]);
+    expect(unfenceBlock(model.image, nodeId(1), START, 2_000, model.context).records).toEqual([]);
     model.fence(1);
-    expect(fenceRecords(model.image, nodeId(1), model.context)).toEqual([]);
+    expect(fenceBlock(model.image, nodeId(1), START, 2_000, model.context).records).toEqual([]);
   });
 });
 
 test("a broker that stops hands over what others can lead and keeps what only it can", () => {
   const model = threeUp();
   make(model, topic("alone", [[1]]));
-  model.do(decideStopping(model.image, nodeId(1), model.context));
+  model.stop(1);
   expect(p(model)).toMatchObject({ leader: 2, isr: [2, 3] });
   expect(p(model, 0, "alone")).toMatchObject({ leader: 1, isr: [1] });
   expect(model.image.broker(nodeId(1))?.stopping).toBe(true);
@@ -170,7 +171,7 @@ describe("changes of the ISR", () => {
     ["an ISR without its leader", (model) => ask(model, [2]), "INVALID_REQUEST"],
     ["a member that holds no replica", (model) => (model.up(4), ask(model, [1, 4])), "INVALID_REQUEST"],
     ["a fenced newcomer", (model) => (model.fence(3), ask(model, [1, 2, 3])), "INELIGIBLE_REPLICA"],
-    ["a stopping newcomer", (model) => (model.do(decideStopping(model.image, nodeId(3), model.context)), ask(model, [1, 2, 3])), "INELIGIBLE_REPLICA"],
+    ["a stopping newcomer", (model) => (model.stop(3), ask(model, [1, 2, 3])), "INELIGIBLE_REPLICA"],
     ["C8: a newcomer's earlier incarnation", (model) => {
       model.fence(3);
       model.up(3);

@@ -1,7 +1,8 @@
 /** A metadata log without a quorum: what is decided is replayed at once. */
 import { nodeId, uuid, type NodeId } from "../../src/base/ids.js";
-import { decideRegister, fenceRecords, unfenceRecords, type Registering } from "../../src/controller/decide/brokers.js";
+import { decideRegister, fenceBlock, mendBlock, REGISTER_START, stopBlock, unfenceBlock, type RegisterAt, type Registering } from "../../src/controller/decide/brokers.js";
 import type { DecideContext, Decision } from "../../src/controller/decide/context.js";
+import { START, type Cursor } from "../../src/controller/decide/partition-change.js";
 import { ClusterImage } from "../../src/metadata/cluster-image.js";
 import { decodeBatch, encodeBatch, type MetadataRecord } from "../../src/metadata/records.js";
 import { replay } from "../../src/metadata/replay.js";
@@ -9,6 +10,8 @@ import { replay } from "../../src/metadata/replay.js";
 export class Model {
   image = ClusterImage.empty;
   draws = 1;
+  /** Partitions decided at once. */
+  limit = 2_000;
   #uuids = 0;
   readonly context: DecideContext;
 
@@ -55,15 +58,41 @@ export class Model {
   }
 
   register(id: number, options: Parameters<Model["registering"]>[1] = {}) {
-    return this.do(decideRegister(this.image, this.registering(id, options), "secret", this.context));
+    const ask = this.registering(id, options);
+    for (let at: RegisterAt = REGISTER_START; ; ) {
+      const reply = this.do(decideRegister(this.image, ask, "secret", at, this.limit, this.context));
+      if (!reply.ok || reply.again === null) return reply;
+      at = reply.again;
+    }
+  }
+
+  /** A walk over all partitions; stops early after `blocks`. @returns whether it came to its end */
+  walk(step: typeof fenceBlock, id: number, blocks = Infinity): boolean {
+    let from: Cursor | null = START;
+    for (let i = 0; from !== null; i++) {
+      if (i === blocks) return false;
+      const block: ReturnType<typeof fenceBlock> = step(this.image, nodeId(id), from, this.limit, this.context);
+      this.commit(block.records);
+      from = block.next;
+    }
+    return true;
   }
 
   unfence(id: number): void {
-    this.commit(unfenceRecords(this.image, nodeId(id), this.context));
+    this.walk(unfenceBlock, id);
   }
 
   fence(id: number): void {
-    this.commit(fenceRecords(this.image, nodeId(id), this.context));
+    this.walk(fenceBlock, id);
+  }
+
+  stop(id: number): void {
+    this.walk(stopBlock, id);
+  }
+
+  /** As a new controller begins. */
+  mend(): void {
+    for (const broker of this.image.brokers()) this.walk(mendBlock, broker.id);
   }
 
   up(...ids: readonly number[]): void {

@@ -1,7 +1,6 @@
 /** Any sequence of commands keeps the invariants of reliability.md §2 M1-M10: each image on its own, and each step from one to the next. */
 import { expect, test } from "vitest";
 import { nodeId } from "../../src/base/ids.js";
-import { decideStopping } from "../../src/controller/decide/brokers.js";
 import { decideIncremental } from "../../src/controller/decide/configs.js";
 import { decideElections, rebalanceRecords } from "../../src/controller/decide/elections.js";
 import { decideIsr } from "../../src/controller/decide/isr.js";
@@ -52,7 +51,7 @@ class Run extends Model {
       case 5:
         return this.fence(id);
       case 6:
-        return void this.do(decideStopping(image, nodeId(id), context));
+        return this.stop(id);
       case 7:
         return void this.do(decideCreateTopics(image, { kind: "create-topics", topics: [{ name: `t${this.below(6)}`, partitions: 1 + this.below(3), replicationFactor: 1 + this.below(3), assignments: [], configs: [] }], validateOnly: false }, context));
       case 8:

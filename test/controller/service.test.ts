@@ -41,13 +41,13 @@ class Cluster {
   readonly controllers: { readonly id: NodeId; readonly node: TestNode; readonly service: ControllerService }[] = [];
   #incarnations = 0;
 
-  constructor(settings: Readonly<Record<string, string>> = {}, count = 2) {
+  constructor(settings: Readonly<Record<string, string>> = {}, count = 2, blockPartitions?: number) {
     const defaults = new Map(BROKER_SETTINGS.map((setting) => [setting.name, setting.default]));
     const text = (name: string): string | null => settings[name] ?? defaults.get(name) ?? null;
     for (let i = 0; i < count; i++) {
       const id = nodeId(100 + i);
       const node = this.net.node(`c${i}`);
-      const service = new ControllerService(node.world, { has: (name) => name in settings, text, number: (name) => Number(text(name)), flag: (name) => text(name) === "true" });
+      const service = new ControllerService(node.world, { has: (name) => name in settings, text, number: (name) => Number(text(name)), flag: (name) => text(name) === "true" }, blockPartitions);
       service.attach(this.quorum.join(id, node, service.machine));
       this.controllers.push({ id, node, service });
     }
@@ -308,6 +308,59 @@ describe("incarnations", () => {
     await cluster.net.until(() => cluster.partition().leader !== null, 2_000, "somebody leads");
     expect(cluster.partition()).toMatchObject({ leader: 2, isr: [2], recovering: true });
     expect(cluster.image.uncleanElections).toBe(1);
+  });
+});
+
+describe("a broker with many partitions comes and goes block by block", () => {
+  const MANY = 40;
+
+  /** Two partitions a block. */
+  async function many() {
+    const cluster = new Cluster({ "min.insync.replicas": "2" }, 2, 2);
+    const [a, b, c] = [cluster.broker(1), cluster.broker(2), cluster.broker(3)];
+    await cluster.active(a, b, c);
+    const assignments = Array.from({ length: MANY }, (_, partition) => ({ partition, brokers: [1, 2, 3].map(nodeId) }));
+    const made = b.client.admin({ kind: "create-topics", topics: [{ name: "t", partitions: -1, replicationFactor: -1, assignments, configs: [] }], validateOnly: false }, 5_000);
+    await cluster.net.run(100);
+    expect((await made).results[0]?.error).toBe("NONE");
+    const image = () => cluster.controllers.find((one) => one.id === cluster.quorum.leader)?.service.machine.image;
+    const ledBy = (id: number) => Array.from({ length: MANY }, (_, i) => image()?.topic("t")?.existing(i).leader).filter((one) => one === id).length;
+    return { cluster, a, b, c, image, ledBy };
+  }
+
+  test("a controller that dies half-way has its work finished by the next one", async () => {
+    const { cluster, a, b, c, image, ledBy } = await many();
+    a.kill();
+    await cluster.net.until(() => image()?.broker(a.id)?.fenced === true, 500, "fenced");
+    await cluster.net.until(() => ledBy(1) < MANY, 500, "some have moved");
+    expect(ledBy(1)).toBeGreaterThan(10);
+    cluster.controllers[0]?.node.kill();
+    cluster.quorum.elect(nodeId(101));
+    expect(ledBy(1)).toBeGreaterThan(10);
+    await cluster.net.until(() => ledBy(1) === 0, 2_000, "all have moved");
+    expect(ledBy(2)).toBe(MANY);
+    await cluster.active(b, c);
+  });
+
+  test("it stops when all its leaders have moved, and comes back fenced until it has seen where they went", async () => {
+    const { cluster, a, ledBy } = await many();
+    let safe = false;
+    void a.client.stopping(10_000).then(() => (safe = true));
+    await cluster.net.until(() => safe, 2_000, "safe to stop");
+    expect(ledBy(1)).toBe(0);
+    a.node.dead = true;
+    const again = cluster.broker(1);
+    await cluster.active(again);
+    expect(cluster.partition()).toMatchObject({ leader: 2, isr: [2, 3] });
+  });
+
+  test("one that restarts before anybody has noticed is registered after all it led has ended", async () => {
+    const { cluster, a, image, ledBy } = await many();
+    a.node.dead = true;
+    const again = cluster.broker(1);
+    await cluster.net.until(() => image()?.broker(a.id)?.incarnation === again.registration.incarnation, 2_000, "registered");
+    expect(ledBy(1)).toBe(0);
+    await cluster.active(again);
   });
 });
 

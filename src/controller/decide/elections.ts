@@ -13,7 +13,7 @@ export function decideElections(image: ClusterImage, command: Extract<AdminComma
   const results: AdminResult[] = [];
   const all = command.partitions === null;
   const seen = new Set<string>();
-  const asked = command.partitions ?? [...image.topics()].flatMap((topic) => Array.from({ length: topic.partitionCount }, (_, partition) => ({ topic: topic.name, partition })));
+  const asked = command.partitions ?? needing(image, command.type);
   for (const one of asked) {
     const key = `${one.topic}/${one.partition}`;
     if (seen.has(key)) continue; // decided once: two changes of one partition would both start from the same epoch
@@ -30,6 +30,13 @@ export function decideElections(image: ClusterImage, command: Extract<AdminComma
     if (!all || error !== "ELECTION_NOT_NEEDED") results.push({ error, message: null, name: one.topic, partition: one.partition });
   }
   return { records, reply: { error: null, message: null, results } };
+}
+
+/** Of all partitions those that an election could change or must be refused for: no object is made for the others. */
+function* needing(image: ClusterImage, type: "preferred" | "unclean"): IterableIterator<{ readonly topic: string; readonly partition: number }> {
+  for (const topic of image.topics()) {
+    for (const partition of topic.columns.scan(null, (row) => (type === "preferred" ? row.leader !== row.preferred : row.leader < 0), Infinity)) yield { topic: topic.name, partition };
+  }
 }
 
 function toPreferred(image: ClusterImage, p: PartitionImage): PartitionChange | "ELECTION_NOT_NEEDED" | "PREFERRED_LEADER_NOT_AVAILABLE" {

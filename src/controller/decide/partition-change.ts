@@ -80,19 +80,48 @@ export function eligibleBeside(p: PartitionImage, isr: readonly NodeId[], minIsr
   return p.replicas.filter((id) => !isr.includes(id) && (p.isr.includes(id) || p.elr.includes(id)));
 }
 
+/** Where a walk over all partitions goes on: topics in order of name, partitions in order of index. */
+export interface Cursor {
+  readonly topic: string;
+  readonly index: number;
+}
+
+export const START: Cursor = { topic: "", index: 0 };
+
+/** What one turn of a walk decided; `next` is null at the end. */
+export interface Block {
+  readonly records: readonly MetadataRecord[];
+  readonly next: Cursor | null;
+}
+
+/** Topics that one block looks at: what it does not want costs little, but not nothing. */
+const TOPICS_MAX = 5_000;
+
+export interface Walk {
+  /** Whose place in the row `wanted` is told. */
+  readonly broker: NodeId | null;
+  readonly wanted: (row: RowFacts) => boolean;
+  readonly from: Cursor;
+  /** Partitions decided in one block. */
+  readonly limit: number;
+}
+
 /**
- * Decides over every partition that `wanted` picks by its row alone, without making an object for the others: there may be a hundred thousand.
- *
- * @param broker whose place in the row `wanted` is told
+ * Decides over the next partitions that `wanted` picks by their rows alone, without making an object for the others: there may be a hundred thousand, and a
+ * decision over all of them would hold the loop for a second.
  */
-export function changeEach(
-  image: ClusterImage,
-  which: { readonly broker: NodeId | null; readonly wanted: (row: RowFacts) => boolean; readonly limit?: number },
-  context: DecideContext,
-  decide: (p: PartitionImage, rules: TopicRules) => PartitionChange | null,
-): MetadataRecord[] {
+export function changeBlock(image: ClusterImage, walk: Walk, context: DecideContext, decide: (p: PartitionImage, rules: TopicRules) => PartitionChange | null): { readonly records: MetadataRecord[]; readonly next: Cursor | null } {
+  const { broker, wanted, from } = walk;
   const records: MetadataRecord[] = [];
-  for (const { topic, indexes } of image.scan(which.broker, which.wanted, which.limit ?? Infinity)) {
+  let left = walk.limit;
+  let topics = 0;
+  for (const topic of image.topicsFrom(from.topic)) {
+    const first = topic.name === from.topic ? from.index : 0;
+    if (left === 0 || (topics++ === TOPICS_MAX && walk.limit !== Infinity)) return { records, next: { topic: topic.name, index: first } };
+    const indexes = topic.columns.scan(broker, wanted, left, first);
+    const last = indexes.at(-1);
+    if (last === undefined) continue;
+    left -= indexes.length;
     const rules = topicRules(image, topic.name, context);
     const rows: PartitionChange[] = [];
     for (const index of indexes) {
@@ -100,8 +129,19 @@ export function changeEach(
       if (row !== null) rows.push(row);
     }
     if (rows.length > 0) records.push({ kind: "partitions-changed", topicId: topic.id, rows });
+    if (left === 0 && last + 1 < topic.partitionCount) return { records, next: { topic: topic.name, index: last + 1 } };
   }
-  return records;
+  return { records, next: null };
+}
+
+/** The same over all of them, or the first `limit`, at once. */
+export function changeEach(
+  image: ClusterImage,
+  which: { readonly broker: NodeId | null; readonly wanted: (row: RowFacts) => boolean; readonly limit?: number },
+  context: DecideContext,
+  decide: (p: PartitionImage, rules: TopicRules) => PartitionChange | null,
+): MetadataRecord[] {
+  return changeBlock(image, { limit: Infinity, ...which, from: START }, context, decide).records;
 }
 
 /** A topic's settings that elections look at, read once. */
