@@ -7,7 +7,7 @@ const INWARD: { readonly [folder: string]: readonly string[] } = {
   base: [],
   world: ["base"],
   host: ["base", "world"],
-  sim: ["base", "world", "app"],
+  sim: ["base", "world", "protocol", "records", "raft", "metadata", "log", "coordination", "controller", "replication", "coordinator", "broker", "app"], // it looks into everything, and nothing but the command line knows it
   protocol: ["base"],
   records: ["base", "world", "protocol"],
   raft: ["base", "world"], // has not heard of topics
@@ -21,7 +21,7 @@ const INWARD: { readonly [folder: string]: readonly string[] } = {
   broker: ["base", "world", "protocol", "records", "metadata", "security", "coordination", "replication", "coordinator"],
   observe: ["base", "world", "protocol", "records", "metadata", "raft", "log", "coordination", "controller", "replication", "coordinator", "broker"],
   console: ["base", "world", "protocol", "metadata", "observe"],
-  cli: ["base", "world", "host", "protocol", "app"],
+  cli: ["base", "world", "host", "protocol", "app", "sim"],
   app: ["base", "world", "host", "protocol", "records", "raft", "metadata", "log", "security", "coordination", "controller", "replication", "coordinator", "broker", "observe", "console"],
   lab: ["base", "world", "host", "protocol", "metadata", "coordination", "app"],
 };
