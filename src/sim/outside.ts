@@ -98,19 +98,19 @@ export function raiseGuard(): () => void {
   };
 }
 
-const GUARDED: readonly Guarded[] = listGuarded();
+/** Those that can be replaced; Node makes a few fixed, which lead to others of the list. */
+const GUARDED: readonly Guarded[] = listGuarded().filter(({ target, name }) => Object.getOwnPropertyDescriptor(target, name)?.configurable ?? true);
 
 function listGuarded(): Guarded[] {
   const throwing = (target: object | undefined, label: string, names: readonly string[]): Guarded[] =>
     target === undefined
       ? []
-      : names.filter((name) => name in target).map((name) => ({
-          target,
-          name,
-          instead: () => {
+      : names.filter((name) => name in target).map((name) => {
+          const instead = () => {
             throw new RealWorldTouched(`${label}${name}`);
-          },
-        }));
+          };
+          return { target, name, instead: Object.assign(instead, name === "hrtime" ? { bigint: instead } : {}) };
+        });
   const timers = ["setTimeout", "setInterval", "setImmediate"];
   const draws = ["randomBytes", "randomInt", "randomUUID", "randomFill", "randomFillSync", "getRandomValues", "pbkdf2", "scrypt", "generateKeyPair", "generateKey"];
   const zlibAsync = ["gzip", "gunzip", "deflate", "inflate", "deflateRaw", "inflateRaw", "unzip", "brotliCompress", "brotliDecompress", "zstdCompress", "zstdDecompress"];
