@@ -51,7 +51,7 @@ const MIN_ISR = "min.insync.replicas";
 const SESSION_OPEN_MAX = 10_000;
 
 /** A block takes some ten milliseconds, with its record, its replay and its commit. */
-const BLOCK_PARTITIONS = 2_000;
+const BLOCK_PARTITIONS = 1_500;
 const PRODUCER_IDS = 1000n;
 const REBALANCE_LIMIT = 1_000;
 const QUESTION_MAX_BYTES = 64 * 1024 * 1024;

@@ -94,15 +94,16 @@ export interface Block {
   readonly next: Cursor | null;
 }
 
-/** Topics that one block looks at: what it does not want costs little, but not nothing. */
+/** Topics that one block passes by: what it does not want costs little, but not nothing. */
 const TOPICS_MAX = 5_000;
+const TOPIC_COST = 9;
 
 export interface Walk {
   /** Whose place in the row `wanted` is told. */
   readonly broker: NodeId | null;
   readonly wanted: (row: RowFacts) => boolean;
   readonly from: Cursor;
-  /** Partitions decided in one block. */
+  /** Work of one block: a partition is one, and a topic that is looked into some more, since it is replaced in the image. */
   readonly limit: number;
 }
 
@@ -110,18 +111,18 @@ export interface Walk {
  * Decides over the next partitions that `wanted` picks by their rows alone, without making an object for the others: there may be a hundred thousand, and a
  * decision over all of them would hold the loop for a second.
  */
-export function changeBlock(image: ClusterImage, walk: Walk, context: DecideContext, decide: (p: PartitionImage, rules: TopicRules) => PartitionChange | null): { readonly records: MetadataRecord[]; readonly next: Cursor | null } {
+export function changeBlock(image: ClusterImage, walk: Walk, context: DecideContext, decide: (p: PartitionImage, rules: TopicRules) => PartitionChange | null, topicCost = TOPIC_COST): { readonly records: MetadataRecord[]; readonly next: Cursor | null } {
   const { broker, wanted, from } = walk;
   const records: MetadataRecord[] = [];
   let left = walk.limit;
   let topics = 0;
   for (const topic of image.topicsFrom(from.topic)) {
     const first = topic.name === from.topic ? from.index : 0;
-    if (left === 0 || (topics++ === TOPICS_MAX && walk.limit !== Infinity)) return { records, next: { topic: topic.name, index: first } };
+    if (left <= 0 || (topics++ === TOPICS_MAX && walk.limit !== Infinity)) return { records, next: { topic: topic.name, index: first } };
     const indexes = topic.columns.scan(broker, wanted, left, first);
     const last = indexes.at(-1);
     if (last === undefined) continue;
-    left -= indexes.length;
+    left -= indexes.length + topicCost;
     const rules = topicRules(image, topic.name, context);
     const rows: PartitionChange[] = [];
     for (const index of indexes) {
@@ -129,7 +130,7 @@ export function changeBlock(image: ClusterImage, walk: Walk, context: DecideCont
       if (row !== null) rows.push(row);
     }
     if (rows.length > 0) records.push({ kind: "partitions-changed", topicId: topic.id, rows });
-    if (left === 0 && last + 1 < topic.partitionCount) return { records, next: { topic: topic.name, index: last + 1 } };
+    if (left <= 0 && last + 1 < topic.partitionCount) return { records, next: { topic: topic.name, index: last + 1 } };
   }
   return { records, next: null };
 }
@@ -141,7 +142,7 @@ export function changeEach(
   context: DecideContext,
   decide: (p: PartitionImage, rules: TopicRules) => PartitionChange | null,
 ): MetadataRecord[] {
-  return changeBlock(image, { limit: Infinity, ...which, from: START }, context, decide).records;
+  return changeBlock(image, { limit: Infinity, ...which, from: START }, context, decide, 0).records;
 }
 
 /** A topic's settings that elections look at, read once. */
