@@ -62,14 +62,12 @@ describe("a loss of power", () => {
         expect(left.length).toBeLessThanOrEqual(Math.max(...[old, newest].map((one) => one.length)));
         for (let from = 0; from < left.length; from += PAGE) {
           const page = left.subarray(from, from + PAGE);
-          const at = (bytes: Uint8Array, i: number) => bytes[from + i] ?? 0; // beyond the end: zeros
-          let cut = 0;
-          while (cut < page.length && page[cut] === at(newest, cut)) cut++;
-          if (cut < page.length) {
-            const sector = Math.floor(cut / SECTOR) * SECTOR;
-            for (let i = sector; i < page.length; i++) expect(page[i], `byte ${from + i}`).toBe(at(old, i));
-            ends.add(sector === 0 ? "old" : "torn");
-          } else ends.add("new");
+          const pageOf = (bytes: Uint8Array) => Buffer.concat([bytes.subarray(from, from + page.length), Buffer.alloc(PAGE)]).subarray(0, page.length); // beyond the end: zeros
+          const [was, is] = [pageOf(old), pageOf(newest)];
+          const cuts = Array.from({ length: PAGE / SECTOR + 1 }, (_, i) => i * SECTOR);
+          const cut = cuts.findLast((at) => Buffer.concat([is.subarray(0, at), was.subarray(at)]).equals(page));
+          expect(cut, `page at ${from}`).toBeDefined();
+          ends.add(cut === PAGE || is.equals(page) ? "new" : cut === 0 ? "old" : "torn");
         }
         sim.end();
       }),
