@@ -5,17 +5,21 @@
 import type { NodeId } from "../base/ids.js";
 import type { ClusterImage } from "../metadata/cluster-image.js";
 import { NetworkFault } from "../world/network.js";
+import type { Timer } from "../world/clock.js";
 import type { World } from "../world/world.js";
 
 const DIAL_MS = 1_000;
 const AGAIN_MS = 50;
-const SWEEP_MS = 100;
+/** Between the two looks at who is silent. */
+const CONFIRM_MS = 100;
+/** A timer that is so late tells that this node was frozen. */
 const LATE_MS = 200;
 
 export class Liveness {
   readonly #heardMs = new Map<NodeId, number>();
   readonly #proving = new Set<NodeId>();
   #generation = 0;
+  #timer: Timer | null = null;
 
   constructor(readonly world: World, readonly leaseMs: () => number, readonly image: () => ClusterImage | null, readonly onDead: (id: NodeId, epoch: bigint, how: "silence" | "refused") => void) {}
 
@@ -24,26 +28,29 @@ export class Liveness {
     this.#generation++;
     this.#heardMs.clear();
     this.#proving.clear();
-    const now = this.world.clock.nowMs();
     for (const broker of this.image()?.brokers() ?? []) {
       if (broker.fenced) continue;
-      this.#heardMs.set(broker.id, now);
+      this.heard(broker.id);
       this.prove(broker.id, broker.epoch);
     }
-    this.#sweepLater(this.#generation);
   }
 
   end(): void {
     this.#generation++;
     this.#heardMs.clear();
+    this.#timer?.cancel();
+    this.#timer = null;
   }
 
+  /** Counts while we are the active controller. */
   heard(id: NodeId): void {
     this.#heardMs.set(id, this.world.clock.nowMs());
+    if (this.#timer === null) this.#arm(this.world.clock.nowMs() + this.leaseMs());
   }
 
-  isLeased(id: NodeId): boolean {
-    return this.world.clock.nowMs() - (this.#heardMs.get(id) ?? -Infinity) < this.leaseMs();
+  /** Plain data: whose lease is watched, and how many are being dialled. */
+  inspect(): { readonly watched: readonly NodeId[]; readonly proving: number; readonly armed: boolean } {
+    return { watched: [...this.#heardMs.keys()].sort((a, b) => a - b), proving: this.#proving.size, armed: this.#timer !== null };
   }
 
   /**
@@ -83,19 +90,44 @@ export class Liveness {
     }
   }
 
-  #sweepLater(generation: number): void {
-    const dueMs = this.world.clock.nowMs() + SWEEP_MS;
-    this.world.clock.after(SWEEP_MS, () => {
-      if (generation !== this.#generation) return;
-      // Heartbeats that came while this node itself was frozen have not been read yet: its own lateness is nobody's silence.
-      const lateMs = this.world.clock.nowMs() - dueMs;
-      if (lateMs > LATE_MS) for (const [id, heardMs] of this.#heardMs) this.#heardMs.set(id, heardMs + lateMs);
-      for (const broker of this.image()?.brokers() ?? []) {
-        if (broker.fenced) continue;
-        if (!this.#heardMs.has(broker.id)) this.#heardMs.set(broker.id, this.world.clock.nowMs());
-        if (!this.isLeased(broker.id)) this.onDead(broker.id, broker.epoch, "silence");
-      }
-      this.#sweepLater(generation);
+  /** One timer, for the earliest lease that can end: what is heard moves leases away, and the timer finds that out when it fires. */
+  #arm(atMs: number, silent: readonly NodeId[] = []): void {
+    this.#timer?.cancel();
+    this.#timer = this.world.clock.after(Math.max(0, atMs - this.world.clock.nowMs()), () => {
+      this.#timer = null;
+      this.#check(atMs, silent);
     });
+  }
+
+  /**
+   * Who was silent for a lease is looked at once more a moment later, and only then is gone: heartbeats that came while this node was busy have not been read
+   * at the first look. After a freeze of its own it gives half a lease more, since its lateness is nobody's silence.
+   *
+   * @param silent who was so at the first look
+   */
+  #check(dueMs: number, silent: readonly NodeId[]): void {
+    const now = this.world.clock.nowMs();
+    const late = now - dueMs > LATE_MS;
+    const leaseMs = this.leaseMs();
+    const suspects: NodeId[] = [];
+    let nextMs = Infinity;
+    for (const [id, heardMs] of [...this.#heardMs].sort(([a], [b]) => a - b)) {
+      if (now - heardMs < leaseMs) {
+        nextMs = Math.min(nextMs, heardMs + leaseMs);
+        continue;
+      }
+      const broker = this.image()?.broker(id) ?? null;
+      if (broker === null || broker.fenced) this.#heardMs.delete(id);
+      else if (late) {
+        this.#heardMs.set(id, now - leaseMs / 2);
+        nextMs = Math.min(nextMs, now + leaseMs / 2);
+      } else if (!silent.includes(id)) suspects.push(id);
+      else {
+        nextMs = Math.min(nextMs, now + leaseMs); // should that fail, it is tried again
+        this.onDead(id, broker.epoch, "silence");
+      }
+    }
+    if (suspects.length > 0) this.#arm(now + CONFIRM_MS, suspects);
+    else if (nextMs < Infinity) this.#arm(nextMs);
   }
 }

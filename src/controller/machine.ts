@@ -53,6 +53,11 @@ export class MetadataMachine implements StateMachine {
     return this.#newest;
   }
 
+  /** Decisions whose commit is awaited. */
+  get unanswered(): number {
+    return this.#pending.length;
+  }
+
   get standing(): Leadership {
     return this.#leadership;
   }

@@ -11,6 +11,7 @@ import type { ClusterImage } from "../metadata/cluster-image.js";
 import type { ChangeLog } from "../metadata/changes.js";
 import type { MetadataRecord } from "../metadata/records.js";
 import type { Leadership, MemberStatus, Quorum } from "../raft/quorum.js";
+import type { Timer } from "../world/clock.js";
 import type { RpcStream } from "../world/rpc.js";
 import type { World } from "../world/world.js";
 import { decideRegister, fenceBlock, mendBlock, REGISTER_START, stopBlock, unfenceBlock } from "./decide/brokers.js";
@@ -30,6 +31,22 @@ export interface ControllerSettings {
   text(name: string): string | null;
   number(name: string): number;
   flag(name: string): boolean;
+}
+
+export interface ControllerInspection {
+  readonly active: boolean;
+  readonly position: bigint;
+  /** Position of the newest image, committed or not; null while not active. */
+  readonly proposed: bigint | null;
+  /** Decisions whose commit is awaited. */
+  readonly unanswered: number;
+  readonly sessions: readonly { readonly broker: NodeId; readonly epoch: bigint; readonly applied: bigint; readonly caughtUpAt: bigint; readonly stopped: bigint | "moving" | null; readonly open: number }[];
+  readonly fencing: readonly NodeId[];
+  /** Brokers with something under way. */
+  readonly lanes: number;
+  readonly waitingForEnds: number;
+  readonly followers: number;
+  readonly liveness: ReturnType<Liveness["inspect"]>;
 }
 
 interface Session {
@@ -67,6 +84,7 @@ export class ControllerService {
   readonly #context: DecideContext;
   #quorum: Quorum | null = null;
   #reign = 0;
+  #rebalance: Timer | null = null;
   #active = false;
 
   /** @param blockPartitions partitions that are decided at once, when a broker comes or goes that has many */
@@ -95,6 +113,23 @@ export class ControllerService {
     this.machine.attach(quorum);
   }
 
+  /** Plain data for simulators and tests; no effects. */
+  inspect(): ControllerInspection {
+    const { image, newest } = this.machine;
+    return {
+      active: this.#active,
+      position: image.position,
+      proposed: newest === null ? null : newest.position,
+      unanswered: this.machine.unanswered,
+      sessions: [...this.#sessions].sort(([a], [b]) => a - b).map(([broker, { epoch, applied, caughtUpAt, stopped, open }]) => ({ broker, epoch, applied, caughtUpAt, stopped, open })),
+      fencing: [...this.#fencing].sort((a, b) => a - b),
+      lanes: this.#lanes.busy,
+      waitingForEnds: this.#ends.size,
+      followers: this.machine.publisher.followerCount,
+      liveness: this.#liveness.inspect(),
+    };
+  }
+
   #onLeadership(change: Leadership): void {
     if (change.ready === this.#active) return;
     this.#active = change.ready;
@@ -105,7 +140,7 @@ export class ControllerService {
       this.#fencing.clear();
       this.#mend();
       this.#liveness.begin();
-      this.#rebalanceLater(this.#reign);
+      this.#rebalanceLater();
       const inForce = this.machine.image.config("broker", "").get(MIN_ISR);
       const given = this.settings.text(MIN_ISR);
       if (this.settings.has(MIN_ISR) && inForce !== undefined && inForce !== given) {
@@ -113,6 +148,7 @@ export class ControllerService {
       }
     } else {
       this.#liveness.end();
+      this.#rebalance?.cancel();
       this.world.logger.info({ term: change.term, leader: change.leader }, "no longer the active controller");
       // Brokers look for the new one; what they asked here and was not answered is unknown.
       for (const session of this.#sessions.values()) session.stream.close();
@@ -277,7 +313,10 @@ export class ControllerService {
         if (due && known.fenced) {
           let told = false;
           await this.#mover.walk(wanted, (image, from) => unfenceBlock(image, broker, from, this.blockPartitions, this.#context), () => {
-            if (!told) this.world.logger.info({ broker, epoch: session.epoch }, "broker unfenced");
+            if (!told) {
+              this.#liveness.heard(broker); // it waited for its turn, and had no lease to lose until now
+              this.world.logger.info({ broker, epoch: session.epoch }, "broker unfenced");
+            }
             told = true;
             resolve(true);
           });
@@ -382,11 +421,10 @@ export class ControllerService {
     };
   }
 
-  #rebalanceLater(reign: number): void {
-    this.world.clock.after(this.settings.number("leader.imbalance.check.interval.seconds") * 1000, () => {
-      if (reign !== this.#reign || !this.#active) return;
+  #rebalanceLater(): void {
+    this.#rebalance = this.world.clock.after(this.settings.number("leader.imbalance.check.interval.seconds") * 1000, () => {
       if (this.settings.flag("auto.leader.rebalance.enable")) this.world.own(this.machine.decide((image) => ({ records: rebalanceRecords(image, REBALANCE_LIMIT, this.#context), reply: null })), "moving leaders to their preferred replicas");
-      this.#rebalanceLater(reign);
+      this.#rebalanceLater();
     });
   }
 

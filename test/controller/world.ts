@@ -31,6 +31,8 @@ export class TestNet {
   readonly refused = new Set<string>();
   readonly failures: unknown[] = [];
   dials = 0;
+  /** Timers and deliveries so far. */
+  events = 0;
   #draws = 1;
 
   node(host: string): TestNode {
@@ -60,10 +62,16 @@ export class TestNet {
       if (next === null || next.atMs > end) break;
       this.nowMs = Math.max(this.nowMs, next.atMs);
       next.cancelled = true;
+      this.events++;
       next.fn();
     }
     this.nowMs = end;
     if (this.failures.length > 0) throw this.failures[0];
+  }
+
+  /** Timers that are armed and messages under way. */
+  get armed(): number {
+    return this.#timers.filter((timer) => !timer.cancelled && !timer.node.dead).length;
   }
 
   /** Runs until it holds; fails after `ms`. */
