@@ -130,6 +130,7 @@ export class SimConnection implements Connection, SocketUser {
 
   received(bytes: Uint8Array): void {
     if (this.#ended) return;
+    this.#scheduler.observer?.delivered(this, bytes);
     this.#life.run(() => this.#onData(bytes));
     bytes.fill(GIVEN_BACK);
   }
@@ -177,7 +178,9 @@ export class SimConnection implements Connection, SocketUser {
       const wanted = Math.min(this.#queuedBytes, CHUNK_MAX_BYTES);
       const count = Math.min(wanted, this.#socket.roomBytes(wanted));
       if (count === 0) break;
-      this.#send(this.#take(count));
+      const taken = this.#take(count);
+      this.#scheduler.observer?.wrote(this, taken);
+      this.#send(taken);
     }
     if (this.#aboveHigh && this.#queuedBytes < this.#marks.lowBytes) {
       this.#aboveHigh = false;

@@ -30,6 +30,7 @@ export class SimDisk implements Disk {
       if (options.create !== true) throw new DiskFault("missing", path, "no such file");
       this.#machine.admitWrite(this.#life, path, 1);
       content = tree.createFile(path);
+      this.#machine.observer?.named(this.#machine, path);
     }
     this.openFiles++;
     return new SimFile(this.#life, this.#machine, path, content, options.readOnly === true, () => this.openFiles--);
@@ -62,7 +63,10 @@ export class SimDisk implements Disk {
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#change(from, (path) => this.#machine.tree.rename(path, this.#at(to)));
+    return this.#change(from, (path) => {
+      this.#machine.tree.rename(path, this.#at(to));
+      this.#machine.observer?.named(this.#machine, this.#at(to));
+    });
   }
 
   unlink(name: string): Promise<void> {
@@ -81,8 +85,14 @@ export class SimDisk implements Disk {
     return machine.later(this.#life, "sync", () => {
       if (path === null || folder?.kind !== "directory") throw new DiskFault("missing", name, "no such folder");
       const outcome = machine.syncOutcome();
-      if (outcome === "fail") throw new DiskFault("failed", path, "input/output error");
-      if (outcome === "ok") machine.tree.completeSync(covered);
+      if (outcome === "fail") {
+        machine.observer?.syncFailed(machine, path, this.#life);
+        throw new DiskFault("failed", path, "input/output error");
+      }
+      if (outcome === "ok") {
+        machine.tree.completeSync(covered);
+        machine.observer?.namesSynced(machine);
+      }
     });
   }
 
@@ -103,6 +113,7 @@ export class SimDisk implements Disk {
       const path = this.#at(name);
       this.#machine.admitWrite(this.#life, path, 0);
       act(path);
+      this.#machine.observer?.named(this.#machine, path);
     });
   }
 
@@ -189,10 +200,15 @@ class SimFile implements DiskFile {
       if (outcome === "ok") {
         this.content.completeSync(snapshot);
         this.machine.tree.completeSync(covered); // a journal is flushed with it
+        const { observer } = this.machine;
+        observer?.synced(this.machine, this.path, this.content, snapshot);
+        if (covered.length > 0) observer?.namesSynced(this.machine);
         return;
       }
       this.content.failSync(snapshot);
-      if (outcome === "fail") throw new DiskFault("failed", this.path, "input/output error");
+      if (outcome !== "fail") return;
+      this.machine.observer?.syncFailed(this.machine, this.path, this.life);
+      throw new DiskFault("failed", this.path, "input/output error");
     });
   }
 
@@ -203,6 +219,7 @@ class SimFile implements DiskFile {
     this.machine.admitWrite(this.life, this.path, Math.max(0, more));
     this.content.truncate(bytes);
     this.machine.tree.usedBytes += more;
+    this.machine.observer?.truncated(this.machine, this.path, this.content);
   }
 
   close(): void {
@@ -214,6 +231,7 @@ class SimFile implements DiskFile {
     const before = this.content.size;
     this.content.write(position, parts);
     this.machine.tree.usedBytes += this.content.size - before;
+    this.machine.observer?.written(this.machine, this.path, this.content, position);
   }
 
   #awaited<T>(work: "read" | "sync", act: () => T): Promise<T> {

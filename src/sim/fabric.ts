@@ -4,7 +4,7 @@ import type { Life } from "./life.js";
 import { Link, type LinkFaults, type NetworkBite, NO_LINK_FAULTS, type Station } from "./links.js";
 import type { Scheduler } from "./scheduler.js";
 import type { Seeded } from "./seeded.js";
-import { type Keepalive, Socket } from "./socket.js";
+import { type Keepalive, Socket, type Watch } from "./socket.js";
 
 const FIRST_FREE_PORT = 32_768;
 const LAST_FREE_PORT = 60_999;
@@ -51,6 +51,9 @@ export class Fabric {
   readonly #pairs = new Set<readonly [Socket, Socket, Station, Station]>();
   readonly #windowBytes: number;
   #sweepAt = 64;
+  #streams = 0;
+  /** Sees all that is sent, and may hold it back; null: nobody watches. */
+  watch: Watch | null = null;
 
   constructor(scheduler: Scheduler, seeded: Seeded, onBite: (bite: NetworkBite) => void) {
     this.#scheduler = scheduler;
@@ -202,7 +205,9 @@ export class Fabric {
   }
 
   #pair(dial: Dial, server: Life, [link, back]: readonly [Link, Link], target: Station): readonly [Socket, Socket] {
-    const pair = Socket.pair(dial.owner, server, { scheduler: this.#scheduler, link, back, windowBytes: this.#windowBytes, keepalive: dial.keepalive, onBite: this.#onBite });
+    const describe = { stream: ++this.#streams, kind: dial.kind, dialler: dial.from.name, port: dial.to.port, hello: dial.hello };
+    const wires = { describe, watch: () => this.watch, scheduler: this.#scheduler, link, back, windowBytes: this.#windowBytes, keepalive: dial.keepalive, onBite: this.#onBite };
+    const pair = Socket.pair(dial.owner, server, wires);
     this.#pairs.add([...pair, dial.from, target]);
     if (this.#pairs.size > this.#sweepAt) {
       for (const one of this.#pairs) if (!one[0].isOpen && !one[1].isOpen) this.#pairs.delete(one);

@@ -38,6 +38,11 @@ export class FileContent {
   #version = 0;
   #syncedVersion = 0;
 
+  /** Rises with each change; a sync that began at a version covers what came before it. */
+  get version(): number {
+    return this.#version;
+  }
+
   get dirtyPages(): number {
     return this.#dirty.size;
   }
@@ -83,6 +88,16 @@ export class FileContent {
   /** What is sure to outlive a loss of power now. */
   durableBytes(): Uint8Array {
     return new Uint8Array(this.#durable.subarray(0, this.durableSize));
+  }
+
+  /** The page cache as it lies there, until the next change. To be read only. */
+  peek(): Buffer {
+    return this.#cache.subarray(0, this.size);
+  }
+
+  /** The same of what is durable. */
+  peekDurable(): Buffer {
+    return this.#durable.subarray(0, this.durableSize);
   }
 
   beginSync(): SyncSnapshot {

@@ -8,6 +8,7 @@ import { DiskFault } from "../world/disk.js";
 import { type DiskBite, type DiskFaults, NO_DISK_FAULTS } from "./disk-faults.js";
 import { FileTree, type NameOrder } from "./file-tree.js";
 import type { Life } from "./life.js";
+import type { Observer } from "./observer.js";
 import type { Scheduler } from "./scheduler.js";
 import type { Seeded } from "./seeded.js";
 
@@ -35,6 +36,8 @@ export class MachineDisk {
   #boots = 0;
   #held: (() => void)[] = [];
   readonly #locks = new Map<string, Life>();
+  /** Grows with each change of what would be there without power: who judges the durable bytes looks only then. */
+  durableVersion = 0;
 
   constructor(scheduler: Scheduler, seeded: Seeded, options: DiskOptions, onBite: (bite: DiskBite) => void) {
     this.#scheduler = scheduler;
@@ -46,6 +49,10 @@ export class MachineDisk {
   }
 
   // ------------------------------------------------------------------------------------------------------------ what a World asks
+
+  get observer(): Observer | null {
+    return this.#scheduler.observer;
+  }
 
   get bootId(): string {
     return `boot-${this.#boots}`;
@@ -108,6 +115,7 @@ export class MachineDisk {
   /** What becomes of a sync that ends now. */
   syncOutcome(): "ok" | "fail" | "lie" {
     const { syncs } = this.#faults;
+    if (syncs !== "lie") this.durableVersion++;
     if (syncs === "ok") return "ok";
     this.#onBite(syncs === "lie" ? "sync-lied" : "sync-failed");
     if (syncs === "fail-once") this.#faults = { ...this.#faults, syncs: "ok" };
@@ -161,6 +169,7 @@ export class MachineDisk {
   /** No process may run. @returns what of the unsynced was lost */
   losePower(): { readonly pages: number; readonly names: number } {
     this.#boots++;
+    this.durableVersion++;
     this.#held = [];
     this.#locks.clear();
     const draw = this.#seeded.below(20);
@@ -173,21 +182,26 @@ export class MachineDisk {
     }
     if (pages > 0) this.#onBite("page-lost");
     if (names > 0) this.#onBite("name-lost");
+    this.observer?.shaken(this);
     return { pages, names };
   }
 
   /** The disk is replaced by an empty one. No process may run. */
   wipe(): void {
     this.tree = new FileTree(this.tree.order);
+    this.durableVersion++;
     this.#locks.clear();
     this.#held = [];
     this.#onBite("disk-wiped");
+    this.observer?.shaken(this);
   }
 
   /** @returns false if the file has no such byte on the disk */
   flipBit(path: string, position: number, bit: number): boolean {
     const flipped = this.tree.durableFile(path)?.flip(position, bit) ?? false;
+    if (flipped) this.durableVersion++;
     if (flipped) this.#onBite("bit-flipped");
+    if (flipped) this.observer?.shaken(this);
     return flipped;
   }
 

@@ -28,7 +28,7 @@ export class RpcHub {
     accept: (socket, _local, remote, method) => {
       const served = this.#served.get(method);
       if (served === undefined) return socket.close("reset"); // it stopped serving meanwhile
-      served.rpc.accept(socket, remote, served.onStream);
+      served.rpc.accept(socket, remote, method, served.onStream);
     },
   };
 
@@ -64,7 +64,7 @@ export class SimRpc implements Rpc {
 
   open(to: RpcAddress, method: string): RpcStream {
     this.#life.check();
-    const stream = this.#make(to);
+    const stream = this.#make(to, method);
     this.#fabric.dial({
       from: this.#station,
       owner: this.#life,
@@ -79,14 +79,15 @@ export class SimRpc implements Rpc {
     return stream;
   }
 
-  accept(socket: Socket, remote: RpcAddress, onStream: OnStream): void {
-    const stream = this.#make(remote);
+  accept(socket: Socket, remote: RpcAddress, method: string, onStream: OnStream): void {
+    const stream = this.#make(remote, method);
     stream.attach(socket);
     this.#life.run(() => onStream(stream));
   }
 
-  #make(remote: RpcAddress): SimRpcStream {
-    const stream: SimRpcStream = new SimRpcStream(this.#life, this.#scheduler, this.#marks, remote, () => void this.streams.delete(stream));
+  #make(remote: RpcAddress, method: string): SimRpcStream {
+    const watch = (message: Uint8Array) => this.#scheduler.observer?.sent(this.#life, this.#station.name, remote.host, method, message);
+    const stream: SimRpcStream = new SimRpcStream(this.#life, this.#scheduler, this.#marks, remote, watch, () => void this.streams.delete(stream));
     this.streams.add(stream);
     return stream;
   }
@@ -99,6 +100,7 @@ class SimRpcStream implements RpcStream, SocketUser {
   readonly #life: Life;
   readonly #scheduler: Scheduler;
   readonly #marks: WaterMarks;
+  readonly #watch: (message: Uint8Array) => void;
   readonly #onGone: () => void;
   readonly #forget: () => void;
   #socket: Socket | null = null;
@@ -111,11 +113,12 @@ class SimRpcStream implements RpcStream, SocketUser {
   #state: "open" | "closing" | "ended" = "open";
   #closeDeadline: () => void = nothing;
 
-  constructor(life: Life, scheduler: Scheduler, marks: WaterMarks, remote: RpcAddress, onGone: () => void) {
+  constructor(life: Life, scheduler: Scheduler, marks: WaterMarks, remote: RpcAddress, watch: (message: Uint8Array) => void, onGone: () => void) {
     this.#life = life;
     this.#scheduler = scheduler;
     this.#marks = marks;
     this.remote = remote;
+    this.#watch = watch;
     this.#onGone = onGone;
     this.#forget = life.keep(() => {
       onGone();
@@ -145,6 +148,7 @@ class SimRpcStream implements RpcStream, SocketUser {
   send(message: Uint8Array): boolean {
     this.#life.check();
     if (this.#state !== "open") return true;
+    this.#watch(message);
     if (this.#queue.length === 0 && this.#socket !== null && this.#socket.roomBytes(message.length) >= message.length) {
       this.#socket.send(message);
       return !this.#aboveHigh;

@@ -6,6 +6,7 @@
  */
 import { assert } from "../base/assert.js";
 import { Heap } from "../base/heap.js";
+import type { Observer } from "./observer.js";
 import type { Trace } from "./trace.js";
 
 const SWEEP_FROM = 1024; // cancelled events stay in the queue until they are this many and half of it
@@ -30,6 +31,8 @@ export class Scheduler {
   /** The thread whose event runs now. */
   current: Thread | null = null;
   readonly trace: Trace;
+  /** Told what reaches disks and wires; null: nobody watches. */
+  observer: Observer | null = null;
   #queue = new Heap<SimEvent>(isBefore);
   #soon: SimEvent[] = []; // of this very moment, in order
   #soonHead = 0;

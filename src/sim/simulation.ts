@@ -10,7 +10,7 @@ import { assert } from "../base/assert.js";
 import { Fabric } from "./fabric.js";
 import type { LogLevel } from "./logger.js";
 import { Machine, type MachineHalt, type MachineOptions } from "./machine.js";
-import { takeTurns } from "./outside.js";
+import { realMs, takeTurns } from "./outside.js";
 import { Scheduler, type Thread } from "./scheduler.js";
 import { Seeded } from "./seeded.js";
 import { Trace } from "./trace.js";
@@ -34,8 +34,8 @@ export interface RunOptions {
 }
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
-/** Turns without any event after which whatever is awaited is taken for lost: it is neither the World nor a promise. */
-const IDLE_TURNS_MAX = 200_000;
+/** Real time without any event after which what is awaited is taken for lost: it is neither the World nor a promise. */
+const IDLE_MAX_MS = 5_000;
 
 export class Simulation {
   readonly seed: number | string;
@@ -129,7 +129,7 @@ export class Simulation {
   async drive<T>(work: () => Promise<T>): Promise<T> {
     let settled = false;
     let promise: Promise<T> | null = null;
-    let idle = 0;
+    let idleSinceMs: number | null = null;
     await this.#loop(() => {
       if (promise === null) {
         promise = work();
@@ -137,8 +137,8 @@ export class Simulation {
         return true;
       }
       if (settled) return false;
-      if (this.scheduler.runNext(Infinity)) idle = 0;
-      else if (++idle > IDLE_TURNS_MAX) throw new Error("nothing is left to happen, but the work has not settled");
+      if (this.scheduler.runNext(Infinity)) idleSinceMs = null;
+      else if (realMs() - (idleSinceMs ??= realMs()) > IDLE_MAX_MS) throw new Error("nothing is left to happen, but the work has not settled");
       return true;
     });
     assert(promise !== null, "the work has begun");

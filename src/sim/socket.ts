@@ -35,7 +35,30 @@ export interface Keepalive {
   readonly deadMs: number;
 }
 
+/** Something that one process sends to another, for who watches the wires. */
+export interface Sent {
+  /** Of the stream, from 1 up in order of dials. */
+  readonly stream: number;
+  readonly kind: "bytes" | "rpc";
+  /** Machines. */
+  readonly from: string;
+  readonly to: string;
+  /** Who dialled. */
+  readonly dialler: string;
+  /** The port that was dialled, and what was asked for there: an rpc's method. */
+  readonly port: number;
+  readonly hello: string;
+  /** Null: FIN. */
+  readonly bytes: Uint8Array | null;
+}
+
+/** Watches the wires. What it returns is added to the parcel's latency, in milliseconds: a message held back on purpose, and all behind it. */
+export type Watch = (sent: Sent) => number;
+
 export interface Wires {
+  readonly describe: Pick<Sent, "stream" | "kind" | "dialler" | "port" | "hello">;
+  /** Asked at each parcel, so that it may come and go. */
+  readonly watch: () => Watch | null;
   readonly scheduler: Scheduler;
   /** In this socket's direction, and against it. */
   readonly link: Link;
@@ -183,7 +206,9 @@ export class Socket implements LinkUser {
   #push(bytes: Uint8Array | null): void {
     const { scheduler, link } = this.#wires;
     if (link.faults.slowness > 1) this.#wires.onBite("bytes-slow");
-    this.#lastMs = Math.max(this.#lastMs, Math.max(scheduler.nowMs, this.owner.thread.nowMs) + link.latencyMs());
+    const watch = this.#wires.watch();
+    const heldMs = watch === null ? 0 : watch({ ...this.#wires.describe, from: link.from.name, to: link.to.name, bytes });
+    this.#lastMs = Math.max(this.#lastMs, Math.max(scheduler.nowMs, this.owner.thread.nowMs) + link.latencyMs() + heldMs);
     this.#parcels.push({ bytes, atMs: this.#lastMs });
     this.#arm();
   }

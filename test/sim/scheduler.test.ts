@@ -24,6 +24,16 @@ describe("threads", () => {
     expect(seen).toEqual(["broker 10 at 10", "controller 20 at 20", "broker 20 at 1015", "broker 30 at 1015", "broker 2000 at 2000"]);
   });
 
+  test("what is due at the moment at which a thread is free comes after what has waited for it", async () => {
+    const { sim, machine, world } = one();
+    const { thread } = world.life;
+    const seen: number[] = [];
+    for (const ms of [1015, 30, 20]) sim.scheduler.at(ms, thread, () => seen.push(ms));
+    sim.at(15, () => machine.busy(1000));
+    await sim.run(2000);
+    expect(seen).toEqual([20, 30, 1015]);
+  });
+
   test("within a handler that takes its time the clock goes on, and what it plans comes after", async () => {
     const { sim, machine, world } = one();
     machine.disk.fault({ callMs: 500 });

@@ -28,6 +28,7 @@ export class Ledgers {
     count(this.#down, id, 1);
     return once(() => {
       if (count(this.#down, id, -1) > 0) return;
+      node.wanted = true; // also where it has not ended yet
       node.start();
     });
   }
