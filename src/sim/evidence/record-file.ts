@@ -4,7 +4,7 @@
  *     written   ▒▒▒|▒▒▒▒|▒▒|▒▒▒▒▒|▒▒▒|        cut when the file is truncated or written anew
  *     durable   ▒▒▒|▒▒▒▒|▒▒|                  follows at the end of each sync
  */
-import type { FileContent, SyncSnapshot } from "../file-content.js";
+import { type FileContent, PAGE_BYTES, type SyncSnapshot } from "../file-content.js";
 
 export interface Placed<R> {
   readonly record: R;
@@ -61,18 +61,17 @@ export class RecordFile<R> {
   }
 
   synced(snapshot: SyncSnapshot): void {
-    let kept = snapshot.size;
-    for (const page of snapshot.pages) kept = Math.min(kept, page.index * 4096);
     const { durable, written } = this;
     if (snapshot.version >= this.#cutVersion) {
       // Only appended since: what is durable is a beginning of what is written.
-      while (durable.length > written.length || (durable.length > 0 && durable.at(-1)?.record !== written[durable.length - 1]?.record)) durable.pop();
-      for (let next = written[durable.length]; next !== undefined && next.end <= this.content.durableSize && next.end <= Math.max(snapshot.size, this.content.durableSize); next = written[durable.length]) {
+      while (durable.length > 0 && durable.at(-1)?.record !== written[durable.length - 1]?.record) durable.pop();
+      for (let next = written[durable.length]; next !== undefined && next.end <= this.content.durableSize; next = written[durable.length]) {
         durable.push(next);
         this.#events.hardened(this, next.record);
       }
       return;
     }
+    const kept = snapshot.pages.reduce((least, page) => Math.min(least, page.index * PAGE_BYTES), snapshot.size);
     while (durable.length > 0 && (durable.at(-1)?.end ?? 0) > kept) durable.pop();
     this.#append(durable, this.content.peekDurable(), (record) => this.#events.hardened(this, record));
   }

@@ -1,0 +1,4 @@
+/** Every invariant, by name. */
+import type { Invariant } from "./invariant.js";
+
+export const INVARIANTS: readonly Invariant[] = [];
