@@ -7,7 +7,7 @@ import { coordinatorPartition, javaHash } from "../../src/protocol/hashes.js";
 import { subscribedTopics } from "../../src/coordinator/group/subscription.js";
 import { readBatchHeader, splitBatches } from "../../src/records/batch.js";
 import { readRecords } from "../../src/records/record.js";
-import { goldenFile, goldenLines } from "./golden.js";
+import { goldenFile, goldenLines } from "../golden.js";
 import { GroupSim } from "./sim.js";
 
 interface AsWritten {

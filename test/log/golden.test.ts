@@ -12,7 +12,7 @@ import { decodeAborted, encodeAborted } from "../../src/log/transactions.js";
 import { readBatchHeader, splitBatches } from "../../src/records/batch.js";
 import { initCodecs } from "../../src/records/codecs.js";
 import { readRecords } from "../../src/records/record.js";
-import { goldenFile, goldenNames } from "./golden.js";
+import { goldenFile, goldenList } from "../golden.js";
 import { MemoryDisk } from "./memory-disk.js";
 import { Incarnation, NOW, SETTINGS, readAll } from "./world.js";
 
@@ -69,7 +69,7 @@ const expectedOf = (folder: string): Expected => {
 async function opened(which: (typeof PARTITIONS)[number], names: (name: string) => boolean) {
   const disk = new MemoryDisk();
   const key = `${which.topic}-${which.partition}`;
-  for (const name of goldenNames(which.folder)) if (names(name)) disk.put(`data/${key}/${name}`, goldenFile(`${which.folder}/${name}`));
+  for (const name of goldenList(which.folder)) if (names(name)) disk.put(`data/${key}/${name}`, goldenFile(`${which.folder}/${name}`));
   const topicId = uuid(decodePartitionMetadata(goldenFile(`${which.folder}/partition.metadata`)) ?? "");
   const life = new Incarnation(disk);
   const directory = await life.open();
@@ -97,7 +97,7 @@ describe.each(PARTITIONS)("$folder", (which) => {
     const { log, directory, disk, folder } = await opened(which, (name) => /\.log$|metadata$/.test(name));
     await log.close();
     await directory.close(1n);
-    for (const name of goldenNames(which.folder)) {
+    for (const name of goldenList(which.folder)) {
       const golden = goldenFile(`${which.folder}/${name}`);
       if (/(index|metadata)$/.test(name)) expect(disk.file(`${folder}/${name}`).toString("hex"), name).toBe(golden.toString("hex"));
       // A reign that left no batch is in Kafka's file alone, and our log of no batch knows of none.
