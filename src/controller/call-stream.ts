@@ -43,6 +43,11 @@ export class CallStream<Q extends { readonly kind: string }, R extends { readonl
     });
   }
 
+  /** Questions that are not answered yet. */
+  get open(): number {
+    return this.#open.size;
+  }
+
   tell(question: Q): void {
     if (!this.#ended) this.stream.send(encodeCall(0, question));
   }

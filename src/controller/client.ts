@@ -7,9 +7,11 @@ import type { ImageChanges, MetadataImage } from "../metadata/image.js";
 import { FEATURE_LEVEL } from "../metadata/records.js";
 import { checkSessionToken, sessionToken } from "../metadata/session-token.js";
 import type { RpcAddress } from "../world/rpc.js";
+import type { Timer } from "../world/clock.js";
 import type { World } from "../world/world.js";
 import { CallStream } from "./call-stream.js";
 import { FeedClient } from "./feed-client.js";
+import { News } from "./news.js";
 import { SESSION, type Question, type Reply } from "./wire.js";
 
 export interface ControllerClientConfig {
@@ -18,6 +20,23 @@ export interface ControllerClientConfig {
   readonly controllers: readonly { readonly id: NodeId; readonly host: string; readonly port: number }[];
   readonly heartbeatMs: number;
   readonly leaseMs: number;
+}
+
+export interface ClientInspection {
+  readonly state: SessionState;
+  readonly controller: NodeId | null;
+  readonly epoch: bigint | null;
+  readonly leased: boolean;
+  /** When the last answered heartbeat was sent; -Infinity before that. */
+  readonly answeredMs: number;
+  readonly connected: boolean;
+  /** Questions that are not answered yet. */
+  readonly open: number;
+  /** Callers that wait for a session or for a newer image. */
+  readonly waiting: number;
+  readonly ends: number;
+  readonly lost: number;
+  readonly feed: ReturnType<FeedClient["inspect"]>;
 }
 
 const REDIAL = { firstMs: 20, maxMs: 200 };
@@ -37,6 +56,8 @@ export class ControllerClient implements Coordination {
   readonly #feed: FeedClient;
   readonly #images: ((image: MetadataImage, previous: MetadataImage | null, changes: ImageChanges) => void)[] = [];
   readonly #sessions: ((state: SessionState) => void)[] = [];
+  readonly #registered: News;
+  readonly #newImage: News;
   #told = false;
   #broker: BrokerRegistration | null = null;
   #call: CallStream<Question, Reply> | null = null;
@@ -52,6 +73,9 @@ export class ControllerClient implements Coordination {
   #stopping = false;
   #safe: (() => void) | null = null;
   #closed = false;
+  #redial: Timer | null = null;
+  #nextBeat: Timer | null = null;
+  #nextAsk: Timer | null = null;
   #lost: readonly { readonly topicId: Uuid; readonly partition: number }[] = [];
   readonly #ends = new Map<string, { readonly topicId: Uuid; readonly partition: number; readonly lastEpoch: number; readonly end: number }>();
   #beating = false;
@@ -60,11 +84,14 @@ export class ControllerClient implements Coordination {
 
   constructor(readonly world: World, readonly config: ControllerClientConfig) {
     const { controllers, nodeId } = config;
+    this.#registered = new News(world);
+    this.#newImage = new News(world);
     const own = controllers.filter((one) => one.id === nodeId);
     const addresses: RpcAddress[] = [...own, ...controllers.filter((one) => one.id !== nodeId)];
     this.#feed = new FeedClient(world, addresses, (image, previous, changes) => {
       const first = !this.#told;
       this.#told = true;
+      this.#newImage.happened();
       for (const listener of this.#images) listener(image, first ? null : previous, changes);
       this.#beatSoon();
     });
@@ -101,6 +128,14 @@ export class ControllerClient implements Coordination {
     this.#sessions.push(listener);
   }
 
+  /** Plain data for simulators and tests; no effects. */
+  inspect(): ClientInspection {
+    return {
+      state: this.#state, controller: this.#controller, epoch: this.#epoch, leased: this.leased, answeredMs: this.#answeredMs, open: this.#call?.open ?? 0, connected: this.#call !== null,
+      waiting: this.#registered.waiting + this.#newImage.waiting, ends: this.#ends.size, lost: this.#lost.length, feed: this.#feed.inspect(),
+    };
+  }
+
   // ---- session
 
   #dial(): void {
@@ -130,6 +165,7 @@ export class ControllerClient implements Coordination {
       this.#attempt = 0;
       this.#lost = [];
       this.#controller = at;
+      this.#registered.happened();
       const epoch = BigInt(reply.epoch);
       if (epoch !== this.#epoch) this.world.logger.info({ controller: at, epoch }, "registered");
       this.#epoch = epoch;
@@ -148,8 +184,9 @@ export class ControllerClient implements Coordination {
     this.#call = null;
     if (this.#controller !== null) this.#move("lost");
     this.#controller = null;
+    if (this.#closed) return;
     const delayMs = this.#hint !== null && this.#hint !== this.#shunned?.id ? HINT_MS : backoffMs(this.#attempt++, REDIAL, this.world.random.fraction());
-    this.world.clock.after(delayMs, () => this.#dial());
+    this.#redial = this.world.clock.after(delayMs, () => this.#dial());
   }
 
   #move(state: SessionState): void {
@@ -159,8 +196,7 @@ export class ControllerClient implements Coordination {
   }
 
   #beatLater(): void {
-    this.world.clock.after(this.config.heartbeatMs, () => {
-      if (this.#closed) return;
+    this.#nextBeat = this.world.clock.after(this.config.heartbeatMs, () => {
       this.#beatSoon();
       this.#beatLater();
     });
@@ -186,7 +222,7 @@ export class ControllerClient implements Coordination {
       this.#watchFeed(reply.position);
       this.#move(stopping ? "stopping" : reply.fenced ? "fenced" : "active");
       if (stopping && reply.safeToStop) this.#safe?.();
-      else if (stopping) this.world.clock.after(STOPPING_MS, () => this.#beatSoon());
+      else if (stopping && !this.#closed) this.#nextAsk = this.world.clock.after(STOPPING_MS, () => this.#beatSoon());
       const more = (reply.fenced && this.image.position !== applied && this.image.position >= (this.#epoch ?? 0n)) || (this.#stopping && !stopping);
       if (more) this.#beatSoon();
       return;
@@ -236,8 +272,9 @@ export class ControllerClient implements Coordination {
   async #whenRegistered<K extends Reply["kind"]>(question: Question, want: K, deadlineMs: number): Promise<Answer<K>> {
     const deadline = this.world.clock.nowMs() + deadlineMs;
     while (this.#controller === null || this.#call === null) {
-      if (this.world.clock.nowMs() >= deadline || this.#closed) return NO_SESSION;
-      await this.world.clock.sleep(10);
+      const leftMs = deadline - this.world.clock.nowMs();
+      if (leftMs <= 0 || this.#closed) return NO_SESSION;
+      await this.#registered.wait(leftMs);
     }
     return this.#ask(question, want, Math.max(1, deadline - this.world.clock.nowMs()));
   }
@@ -271,7 +308,7 @@ export class ControllerClient implements Coordination {
 
   /** The answer is committed; a moment for our own image to show it spares clients a retry. */
   async #caughtUp(position: bigint, deadline: number): Promise<void> {
-    while (this.image.position < position && this.world.clock.nowMs() < deadline && !this.#closed) await this.world.clock.sleep(2);
+    for (let leftMs = deadline - this.world.clock.nowMs(); this.image.position < position && leftMs > 0 && !this.#closed; leftMs = deadline - this.world.clock.nowMs()) await this.#newImage.wait(leftMs);
   }
 
   async describeQuorum(deadlineMs: number): Promise<QuorumDescription | Refusal> {
@@ -316,6 +353,9 @@ export class ControllerClient implements Coordination {
 
   async close(): Promise<void> {
     this.#closed = true;
+    for (const timer of [this.#redial, this.#nextBeat, this.#nextAsk]) timer?.cancel();
+    this.#registered.happened();
+    this.#newImage.happened();
     this.#feed.close();
     this.#call?.tell({ kind: "goodbye" });
     this.#call?.close();

@@ -6,6 +6,7 @@ import type { ImageChanges } from "../metadata/image.js";
 import { decodeBatch } from "../metadata/records.js";
 import { replay } from "../metadata/replay.js";
 import { SnapshotLoader } from "../metadata/snapshot.js";
+import type { Timer } from "../world/clock.js";
 import type { RpcAddress } from "../world/rpc.js";
 import type { World } from "../world/world.js";
 import { decodeCall, encodeCall, FEED, WireError, type FeedReply } from "./wire.js";
@@ -18,6 +19,8 @@ export class FeedClient {
   #attempt = 0;
   #at = 0;
   #closed = false;
+  #connected = false;
+  #redial: Timer | null = null;
   #close: () => void = () => undefined;
 
   /** @param addresses controllers in order of preference, the own node's first */
@@ -28,6 +31,7 @@ export class FeedClient {
     const address = this.addresses[this.#at % this.addresses.length];
     if (address === undefined) return;
     const stream = this.world.rpc.open(address, FEED);
+    this.#connected = true;
     this.#close = () => stream.close();
     this.#loader = null;
     stream.onMessage((bytes) => {
@@ -41,8 +45,10 @@ export class FeedClient {
     });
     stream.onDrain(() => undefined);
     stream.onEnd(() => {
+      this.#connected = false;
+      if (this.#closed) return;
       this.#at++;
-      this.world.clock.after(backoffMs(this.#attempt++, REDIAL, this.world.random.fraction()), () => this.start());
+      this.#redial = this.world.clock.after(backoffMs(this.#attempt++, REDIAL, this.world.random.fraction()), () => this.start());
     });
     stream.send(encodeCall(0, { kind: "follow", from: this.image.position, clusterId: this.image.clusterId }));
   }
@@ -54,7 +60,13 @@ export class FeedClient {
 
   close(): void {
     this.#closed = true;
+    this.#redial?.cancel();
     this.#close();
+  }
+
+  /** Plain data: where the image stands, and which of the addresses it is from. */
+  inspect(): { readonly position: bigint; readonly at: number; readonly connected: boolean; readonly loading: boolean; readonly attempt: number } {
+    return { position: this.image.position, at: this.#at % this.addresses.length, connected: this.#connected, loading: this.#loader !== null, attempt: this.#attempt };
   }
 
   #take(message: FeedReply): void {

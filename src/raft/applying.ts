@@ -49,6 +49,11 @@ export class Applying {
     return this.#applied.index;
   }
 
+  /** What it is still owed. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
   push(delivery: Delivery): void {
     this.#queue.push(delivery);
   }

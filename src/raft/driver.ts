@@ -62,6 +62,8 @@ class Driver implements Quorum {
   #writes: Write[] = [];
   #writesWanted = 0;
   #syncing: Promise<void> | null = null;
+  #syncBegunMs = 0;
+  #watchdog: Timer | null = null;
 
   readonly #applying: Applying;
   readonly #reads = new PendingReads();
@@ -192,6 +194,7 @@ class Driver implements Quorum {
     if (raft !== null && this.#leads && raft.log.members.voters.length > 1) await this.transferLeadership();
     this.#closed = true;
     this.#timer?.cancel();
+    this.#watchdog?.cancel();
     this.#peers.close();
     this.#reads.failAll();
     this.#changes.giveUp();
@@ -210,7 +213,10 @@ class Driver implements Quorum {
 
   inspect(): QuorumInspection {
     const raft = this.#raft;
-    return { ...this.status(), durableIndex: raft?.writing.durable ?? 0, heldPromises: raft?.writing.held.length ?? 0, pendingReads: this.#reads.size, openStreams: this.#peers.openStreams };
+    return {
+      ...this.status(), durableIndex: raft?.writing.durable ?? 0, heldPromises: raft?.writing.held.length ?? 0, pendingReads: this.#reads.size, pendingChanges: this.#changes.size,
+      openStreams: this.#peers.openStreams, queuedEvents: this.#events.length, queuedWrites: this.#writes.length, queuedDeliveries: this.#applying.queued, stalled: raft?.stalled ?? false,
+    };
   }
 
   // ------------------------------------------------------------------------------------------------ the loop
@@ -316,16 +322,28 @@ class Driver implements Quorum {
       const writes = this.#writes;
       const count = this.#writesWanted;
       this.#writes = [];
-      const watchdog = this.world.clock.after(this.timing.electionMs, () => {
-        this.world.logger.warn({ stalledMs: this.timing.electionMs }, "the quorum's disk has stalled: this node does not lead until it goes on");
-        this.#event({ kind: "disk", stalled: true });
-      });
+      this.#syncBegunMs = this.world.clock.nowMs();
+      this.#watchdog ??= this.#watch(this.timing.electionMs);
       await this.#openStore.write(writes);
-      watchdog.cancel();
       if (this.#raft?.stalled === true) this.#event({ kind: "disk", stalled: false });
       this.#event({ kind: "synced", writes: count });
     }
     this.#syncing = null;
+  }
+
+  /** One timer for as long as there are syncs: each that ends in time only moves it away, and it finds that out when it fires. */
+  #watch(delayMs: number): Timer {
+    return this.world.clock.after(delayMs, () => {
+      this.#watchdog = null;
+      if (this.#syncing === null || this.#closed || this.#raft?.stalled === true) return;
+      const leftMs = this.#syncBegunMs + this.timing.electionMs - this.world.clock.nowMs();
+      if (leftMs > 0) {
+        this.#watchdog = this.#watch(leftMs);
+        return;
+      }
+      this.world.logger.warn({ stalledMs: this.timing.electionMs }, "the quorum's disk has stalled: this node does not lead until it goes on");
+      this.#event({ kind: "disk", stalled: true });
+    });
   }
 
   /** What is wanted by now is on the disk: a snapshot of a term that is not there yet would look like a lost vote at the next start. */

@@ -130,5 +130,12 @@ export interface QuorumInspection extends QuorumStatus {
   readonly durableIndex: Index;
   readonly heldPromises: number;
   readonly pendingReads: number;
+  readonly pendingChanges: number;
   readonly openStreams: number;
+  readonly queuedEvents: number;
+  /** Wanted, and in no group that is being written. */
+  readonly queuedWrites: number;
+  /** What the state machine is still owed. */
+  readonly queuedDeliveries: number;
+  readonly stalled: boolean;
 }

@@ -50,6 +50,10 @@ export class PendingReads {
 export class PendingChanges {
   #waiting: { readonly index: Index; readonly term: Term; readonly resolve: (result: ChangeResult) => void }[] = [];
 
+  get size(): number {
+    return this.#waiting.length;
+  }
+
   add(index: Index, term: Term, resolve: (result: ChangeResult) => void): void {
     this.#waiting.push({ index, term, resolve });
   }

@@ -43,7 +43,7 @@ export class TestQuorum {
       changeVoters: () => Promise.resolve({ ok: false, error: "invalid", message: "" }),
       transferLeadership: () => Promise.resolve(false),
       close: () => Promise.resolve(),
-      inspect: () => ({ ...this.#status(id), durableIndex: 0, heldPromises: 0, pendingReads: 0, openStreams: 0 }),
+      inspect: () => ({ ...this.#status(id), durableIndex: 0, heldPromises: 0, pendingReads: 0, pendingChanges: 0, openStreams: 0, queuedEvents: 0, queuedWrites: 0, queuedDeliveries: 0, stalled: false }),
     };
   }
 

@@ -364,6 +364,45 @@ describe("a broker with many partitions comes and goes block by block", () => {
   });
 });
 
+describe("at rest", () => {
+  test("nothing ticks but heartbeats, and inspect tells of nothing under way", async () => {
+    const { cluster, a, b, c } = await three();
+    await cluster.topic(a, [1, 2, 3]);
+    await cluster.net.run(5_000);
+    const before = cluster.net.events;
+    await cluster.net.run(60_000);
+    // A heartbeat is a timer, its way there and its way back, and the deadline that ends with it; now and then a lease is looked at.
+    expect(cluster.net.events - before).toBeLessThan(3 * 120 * 3 + 60);
+    const service = cluster.controllers[0]?.service.inspect();
+    const epochs = [a, b, c].map((one) => one.client.brokerEpoch ?? -1n);
+    const position = cluster.image.position;
+    expect(service).toEqual({
+      active: true, position, proposed: position, unanswered: 0, fencing: [], lanes: 0, waitingForEnds: 0, followers: expect.any(Number) as number,
+      sessions: epochs.map((epoch, i) => ({ broker: i + 1, epoch, applied: position, caughtUpAt: epoch, stopped: null, open: 0 })),
+      liveness: { watched: [1, 2, 3], proving: 0, armed: true },
+    });
+    expect(cluster.controllers[1]?.service.inspect()).toMatchObject({ active: false, position, proposed: null, sessions: [], liveness: { watched: [], armed: false } });
+    expect(a.client.inspect()).toMatchObject({ state: "active", controller: 100, epoch: epochs[0], leased: true, connected: true, open: 0, waiting: 0, ends: 0, lost: 0, feed: { position, connected: true, loading: false } });
+  });
+
+  test("who waits for a session is woken by it, and by the end of the client", async () => {
+    const cluster = new Cluster();
+    for (const one of cluster.controllers) one.node.served.delete(SESSION);
+    const a = cluster.broker(1);
+    const answer = a.client.describeQuorum(60_000);
+    await cluster.net.run(1_000);
+    expect(a.client.inspect()).toMatchObject({ state: "registering", waiting: 1 });
+    void a.client.close();
+    await cluster.net.run(10);
+    expect(await answer).toMatchObject({ ok: false, error: "NOT_CONTROLLER" });
+    await cluster.net.run(2_000);
+    expect(a.client.inspect()).toMatchObject({ connected: false, waiting: 0, open: 0, feed: { connected: false } });
+    const before = cluster.net.events;
+    await cluster.net.run(60_000);
+    expect(cluster.net.events).toBe(before); // no timer of it is left
+  });
+});
+
 describe("failover of the controller", () => {
   test.each([2, 3, 5])("a frozen active controller costs no broker that lives its lease: of %i controllers", async (count) => {
     const cluster = new Cluster({}, count);

@@ -47,6 +47,19 @@ describe("a quorum on the host World", { timeout: 30_000 }, () => {
     expect(nodes.halts.filter((halt) => halt.cause !== undefined)).toEqual([]);
   });
 
+  test("inspect tells roles, indexes and queues, which are empty at rest", async () => {
+    nodes = await Nodes.start(3);
+    await nodes.commit("a");
+    for (const node of nodes.nodes) {
+      const rest = await nodes.until("it is at rest", () => {
+        const seen = node.quorum.inspect();
+        return seen.queuedWrites === 0 && seen.heldPromises === 0 && seen.durableIndex === seen.lastIndex && seen.commitIndex === seen.lastIndex && seen.openStreams === 4 ? seen : null;
+      });
+      expect(rest).toMatchObject({ role: node === nodes.leader() ? "leader" : "follower", standing: "voter", pendingReads: 0, pendingChanges: 0, queuedEvents: 0, queuedDeliveries: 0, stalled: false, repairing: false });
+      expect(JSON.parse(JSON.stringify(rest))).toEqual(rest);
+    }
+  });
+
   test("reads are confirmed by the leader alone", async () => {
     nodes = await Nodes.start(3);
     await nodes.commit("a");
