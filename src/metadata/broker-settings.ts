@@ -137,6 +137,8 @@ export const BROKER_SETTINGS: readonly BrokerSetting[] = [
   { name: "kafka.metrics.reporters", type: "list", default: "", update: "read-only", use: "none" },
   { name: "kontiki.acks.durable", type: "boolean", default: "true", update: "cluster-wide", use: "applied" },
   { name: "kontiki.http.listener", type: "string", default: "", update: "read-only", use: "applied" },
+  { name: "kontiki.quorum.segment.bytes", type: "int", default: "8388608", update: "read-only", use: "applied", min: 1024 },
+  { name: "kontiki.quorum.snapshot.entries", type: "int", default: "20000", update: "read-only", use: "applied", min: 1 },
   { name: "leader.imbalance.check.interval.seconds", type: "long", default: "300", update: "read-only", use: "applied", min: 1 },
   { name: "listener.security.protocol.map", type: "string", default: "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", update: "per-broker", use: "applied" },
   { name: "listeners", type: "list", default: "PLAINTEXT://:9092", update: "per-broker", use: "applied" },

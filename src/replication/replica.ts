@@ -196,7 +196,7 @@ export function topicRules(settings: EffectiveTopicSettings, producerExpirationM
   const compression = settings.text("compression.type") ?? "producer";
   return {
     log: {
-      segmentBytes: settings.number("segment.bytes"),
+      segmentBytes: settings.number(settings.text("internal.segment.bytes") === null ? "segment.bytes" : "internal.segment.bytes"), // below 1 MiB only for tests, as in Kafka
       segmentMs: settings.number("segment.ms"),
       segmentIndexBytes: settings.number("segment.index.bytes"),
       indexIntervalBytes: settings.number("index.interval.bytes"),

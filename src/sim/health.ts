@@ -4,7 +4,8 @@ import type { MetadataImage } from "../metadata/image.js";
 import type { QuorumInspection } from "../raft/quorum.js";
 import type { SimCluster } from "./cluster/cluster.js";
 import { everyPartition } from "./faults/atlas.js";
-import { keptMinIsr } from "../controller/decide/configs.js";
+
+const MIN_ISR = "min.insync.replicas";
 
 export interface Seen {
   readonly id: number;
@@ -85,4 +86,9 @@ export function coreCould(cluster: SimCluster, core: readonly number[]): Readonl
     return true;
   });
   return names;
+}
+
+/** As leaders and controllers count: the topic's own, else the cluster's, which stands in the metadata from the first day. */
+function keptMinIsrOf(image: MetadataImage, topic: string): number {
+  return Number(image.config("topic", topic).get(MIN_ISR) ?? image.config("broker", "").get(MIN_ISR) ?? "1");
 }

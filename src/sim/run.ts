@@ -44,6 +44,8 @@ export interface RunResult {
   readonly diskHash: string;
   /** Faults that took effect, by kind. */
   readonly bites: { readonly [kind: string]: number };
+  /** Whether two of them were there at once. */
+  readonly overlapped: boolean;
   readonly sometimes: { readonly [point: string]: number };
   readonly requests: { readonly ok: number; readonly failed: number; readonly unknown: number };
   readonly acknowledged: { readonly none: number; readonly leader: number; readonly all: number };

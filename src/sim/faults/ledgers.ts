@@ -37,8 +37,7 @@ export class Ledgers {
     return (this.#down.get(id) ?? 0) > 0;
   }
 
-  freeze(node: SimNode, what: "process" | "machine"): () => void {
-    const { machine } = node;
+  freeze({ machine }: Pick<SimNode, "machine">, what: "process" | "machine"): () => void {
     count(this.#frozen, machine.name, 1);
     machine.freeze(what);
     return once(() => {
