@@ -1,10 +1,11 @@
 /** AlterConfigs, versions 0-2: replaces all settings of a resource. Kept for old clients; IncrementalAlterConfigs is the one to use. */
 import type { ConfigReplacement } from "../../coordination/admin.js";
-import { errorCode, type ErrorName } from "../../protocol/errors.js";
+import type { ErrorName } from "../../protocol/errors.js";
 import { AlterConfigsRequest, AlterConfigsResponse } from "../../protocol/messages/33-alter-configs.js";
 import { adminDeadline } from "../admin.js";
 import { handler } from "../handler.js";
 import { configTypeOf } from "../resources.js";
+import { alteredResponses } from "./altered.js";
 
 const DEADLINE_MS = 30_000;
 
@@ -22,15 +23,5 @@ export const alterConfigs = handler(AlterConfigsRequest, AlterConfigsResponse, a
     seen.add(key);
   }
   const reply = await services.coordination.admin({ kind: "alter-configs", validateOnly: request.validateOnly, resources: accepted.map((one) => one.replacement) }, adminDeadline(DEADLINE_MS));
-  const responses = request.resources.map((resource) => {
-    const refusal = refused.get(resource);
-    const result = reply.results[accepted.findIndex((one) => one.resource === resource)];
-    return {
-      resourceType: resource.resourceType,
-      resourceName: resource.resourceName,
-      errorCode: errorCode(refusal?.error ?? reply.error ?? result?.error ?? "UNKNOWN_SERVER_ERROR"),
-      errorMessage: refusal?.message ?? reply.message ?? result?.message ?? null,
-    };
-  });
-  return { body: { responses } };
+  return { body: { responses: alteredResponses(request.resources, refused, accepted.map((one) => one.resource), reply) } };
 });

@@ -1,10 +1,11 @@
 /** IncrementalAlterConfigs, versions 0-1 (KIP-339): set, delete, append, subtract; each resource on its own. */
 import type { ConfigAlteration } from "../../coordination/admin.js";
-import { errorCode, type ErrorName } from "../../protocol/errors.js";
+import type { ErrorName } from "../../protocol/errors.js";
 import { IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse } from "../../protocol/messages/44-incremental-alter-configs.js";
 import { adminDeadline } from "../admin.js";
 import { handler } from "../handler.js";
 import { configTypeOf } from "../resources.js";
+import { alteredResponses } from "./altered.js";
 
 const OPERATIONS = ["set", "delete", "append", "subtract"] as const;
 const DEADLINE_MS = 30_000;
@@ -30,17 +31,7 @@ export const incrementalAlterConfigs = handler(IncrementalAlterConfigsRequest, I
   }
 
   const reply = await services.coordination.admin({ kind: "incremental-alter-configs", validateOnly: request.validateOnly, resources: accepted.map((one) => one.alteration) }, adminDeadline(DEADLINE_MS));
-  const responses = request.resources.map((resource) => {
-    const refusal = refused.get(resource);
-    const result = reply.results[accepted.findIndex((one) => one.resource === resource)];
-    return {
-      resourceType: resource.resourceType,
-      resourceName: resource.resourceName,
-      errorCode: errorCode(refusal?.error ?? reply.error ?? result?.error ?? "UNKNOWN_SERVER_ERROR"),
-      errorMessage: refusal?.message ?? reply.message ?? result?.message ?? null,
-    };
-  });
-  return { body: { responses } };
+  return { body: { responses: alteredResponses(request.resources, refused, accepted.map((one) => one.resource), reply) } };
 });
 
 function keyOf(resource: { readonly resourceType: number; readonly resourceName: string }): string {
