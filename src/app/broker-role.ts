@@ -6,11 +6,13 @@ import { TopicsOnFirstUse } from "../broker/auto-create.js";
 import { ProducerIds } from "../broker/producer-ids.js";
 import type { BrokerServices } from "../broker/services.js";
 import { ControllerClient } from "../controller/client.js";
-import { createGroupCoordinator } from "../coordinator/group/coordinator.js";
+import { createGroupCoordinator, type GroupCoordinator } from "../coordinator/group/coordinator.js";
 import { openLogDirectory } from "../log/log-directory.js";
 import { FetchService } from "../replication/fetch-service.js";
 import { ProduceService } from "../replication/produce-service.js";
 import { ReplicaManager } from "../replication/replica-manager.js";
+import type { ReplicasInspection } from "../replication/replicas.js";
+import type { MetadataImage } from "../metadata/image.js";
 import { initCodecs } from "../records/codecs.js";
 import type { World } from "../world/world.js";
 import type { NodeConfig } from "./config.js";
@@ -21,7 +23,8 @@ export interface BrokerRole {
   /** Registered, unfenced, leased, and up to date with the metadata. */
   isReady(): boolean;
   onReady(callback: () => void): void;
-  inspect(): unknown;
+  /** Plain data, no effects: the replicas, the groups, and the metadata as applied here. */
+  inspect(): { readonly replicas: ReplicasInspection; readonly groups: ReturnType<GroupCoordinator["inspect"]>; readonly image: MetadataImage };
   close(): Promise<void>;
 }
 
@@ -92,7 +95,7 @@ export async function startBroker(world: World, config: NodeConfig): Promise<Bro
       if (coordination.leased) callback();
       else ready.push(callback);
     },
-    inspect: () => ({ replicas: replicas.inspect(), groups: groups.inspect() }),
+    inspect: () => ({ replicas: replicas.inspect(), groups: groups.inspect(), image: coordination.image }),
     async close() {
       if (config.settings.flag("controlled.shutdown.enable")) await coordination.stopping(STOPPING_MS);
       groups.close();

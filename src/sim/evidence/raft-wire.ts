@@ -80,7 +80,7 @@ export function callKind(bytes: Uint8Array): string {
     if ((field & 7) === 0) varint(reading);
     else {
       const size = varint(reading);
-      if (field >>> 3 === 2) return Buffer.from(bytes.buffer, bytes.byteOffset + reading.at, size).latin1Slice();
+      if (field >>> 3 === 2) return Buffer.from(bytes.buffer, bytes.byteOffset + reading.at, size).toString("latin1");
       reading.at += size;
     }
   }

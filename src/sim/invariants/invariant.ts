@@ -1,5 +1,5 @@
 /** What an invariant is, and how all of them are watched together. */
-import type { Evidence } from "../evidence/evidence.js";
+import { type Evidence, Watching } from "../evidence/evidence.js";
 import type { Phase, Run } from "../run.js";
 
 export interface Invariant {
@@ -18,4 +18,12 @@ export interface Checker {
   scan?(): void;
   /** At the end of a phase, before what it did is undone. */
   atEnd?(phase: Phase): void;
+}
+
+/** Puts everything under watch. To be called before the nodes start. */
+export function watchAll(run: Run, invariants: readonly Invariant[]): readonly Checker[] {
+  const watching = new Watching(run, (error) => run.violate("evidence", error instanceof Error ? (error.stack ?? error.message) : String(error)));
+  const checkers = invariants.map((invariant) => invariant.watch(run, watching.evidence));
+  const looking: Checker = { onEvent: () => watching.afterEvent(), scan: () => watching.lookAtAll() };
+  return [looking, ...checkers];
 }
