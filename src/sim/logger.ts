@@ -57,7 +57,15 @@ export class SimLogger implements Logger {
 /** Errors as their facts and causes, 64-bit numbers as text; the rest as it is at this moment. */
 export function plainValue(value: unknown, depth = 3): unknown {
   if (typeof value === "bigint") return value.toString();
-  if (!(value instanceof Error)) return typeof value === "object" && value !== null ? (JSON.parse(JSON.stringify(value, (_, inner: unknown) => (typeof inner === "bigint" ? inner.toString() : inner))) as unknown) : value;
+  if (!(value instanceof Error)) return typeof value === "object" && value !== null ? plainObject(value) : value;
   const facts = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, depth > 0 ? plainValue(inner, depth - 1) : String(inner)]));
   return { name: value.name, message: value.message, ...facts, ...(value.cause === undefined || depth === 0 ? {} : { cause: plainValue(value.cause, depth - 1) }) };
+}
+
+function plainObject(value: object): unknown {
+  try {
+    return JSON.parse(JSON.stringify(value, (_, inner: unknown) => (typeof inner === "bigint" ? inner.toString() : inner))) as unknown;
+  } catch {
+    return String(value); // it refers to itself; a line for people must not change the run
+  }
 }

@@ -242,6 +242,7 @@ export class Machine implements Station {
 
   forget(process: SimProcess): void {
     this.processes.delete(process);
+    if (this.processes.size === 0 && this.#frozen === "process") this.#frozen = null; // what was stopped is gone
     const port = this.#ports.get(process);
     this.#ports.delete(process);
     if (port !== undefined) this.#around.fabric.unbind(this, port, process.hub.bound);

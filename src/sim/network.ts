@@ -32,22 +32,26 @@ export class SimNetwork implements Network {
 
   listen(options: { readonly host: string; readonly port: number }, onConnection: (connection: Connection) => void): Promise<Listener> {
     return this.#life.awaited<Listener>((resolve, reject) => {
+      let open = true;
       const bound: Bound = {
         kind: "bytes",
         ownerFor: () => this.#life,
-        accept: (socket, local, remote) => this.#life.run(() => onConnection(this.#wrap(socket, local, remote))),
+        accept: (socket, local, remote) => {
+          if (!open) return socket.close("reset"); // the listener was closed before this one was taken from its queue
+          this.#life.run(() => onConnection(this.#wrap(socket, local, remote)));
+        },
       };
       const port = this.#fabric.bind(this.#station, options.port, bound);
       if (port === null) return this.#soon(() => reject(new NetworkFault("address-in-use", `${options.host}:${options.port}`)));
       this.listeners++;
       const unbind = () => this.#fabric.unbind(this.#station, port, bound);
-      let forget = this.#life.keep(unbind);
+      const forget = this.#life.keep(unbind);
       const close = () =>
         this.#life.awaited<void>((closed) => {
+          if (open) this.listeners--;
+          open = false;
           forget();
-          forget = () => false;
           unbind();
-          this.listeners--;
           this.#soon(() => closed());
         });
       this.#soon(() => resolve({ host: options.host, port, close }));

@@ -84,6 +84,7 @@ export class Socket implements LinkUser {
   #wantsRoom = false;
   #paused = false;
   #finishing = false;
+  #suspects = false;
   #giveUp: SimEvent | null = null;
 
   private constructor(owner: Life, wires: Wires) {
@@ -187,11 +188,21 @@ export class Socket implements LinkUser {
 
   /** Probes get no answer from now on, perhaps: looks again when they would have told. */
   linkDown(): void {
-    const { keepalive, scheduler, link } = this.#wires;
-    if (this.#state !== "open") return;
-    const waitMs = keepalive.deadMs * (0.6 + link.below(400) / 1000);
-    scheduler.at(scheduler.nowMs + waitMs, this.owner.thread, () => {
-      if (this.#state === "open" && this.#silentForMs() >= waitMs) this.#fail("timed-out", "closed");
+    if (this.#state !== "open" || this.#suspects) return;
+    this.#suspects = true;
+    const { keepalive, link } = this.#wires;
+    const deadMs = keepalive.deadMs * (0.6 + link.below(400) / 1000);
+    this.#lookAgain(deadMs, deadMs);
+  }
+
+  #lookAgain(afterMs: number, deadMs: number): void {
+    const { scheduler } = this.#wires;
+    scheduler.at(scheduler.nowMs + afterMs, this.owner.thread, () => {
+      if (this.#state !== "open") return;
+      const silentMs = this.#silentForMs();
+      if (silentMs >= deadMs) return this.#fail("timed-out", "closed");
+      this.#suspects = silentMs > 0;
+      if (silentMs > 0) this.#lookAgain(deadMs - silentMs, deadMs);
     });
   }
 

@@ -56,7 +56,7 @@ describe("a loss of power", () => {
         const left = machine.disk.durable("/data/f");
         expect(left).not.toBeNull();
         if (left === null) return;
-        expect(machine.disk.cached("/data/f")).toEqual(left);
+        expect(Buffer.compare(machine.disk.cached("/data/f") ?? Buffer.alloc(0), left)).toBe(0);
         const [old, newest] = [versions[0] ?? new Uint8Array(0), versions.at(-1) ?? new Uint8Array(0)];
         expect(left.length).toBeGreaterThanOrEqual(Math.min(...[old, newest].map((one) => one.length)));
         expect(left.length).toBeLessThanOrEqual(Math.max(...[old, newest].map((one) => one.length)));
@@ -67,7 +67,7 @@ describe("a loss of power", () => {
           const cuts = Array.from({ length: PAGE / SECTOR + 1 }, (_, i) => i * SECTOR);
           const cut = cuts.findLast((at) => Buffer.concat([is.subarray(0, at), was.subarray(at)]).equals(page));
           expect(cut, `page at ${from}`).toBeDefined();
-          ends.add(cut === PAGE || is.equals(page) ? "new" : cut === 0 ? "old" : "torn");
+          ends.add(is.equals(page) ? "new" : was.equals(page) ? "old" : "torn");
         }
         sim.end();
       }),
@@ -170,7 +170,7 @@ describe("a kill", () => {
   });
 
   test("strikes at each call in turn, at both ends of an awaited one", async () => {
-    const reached = new Set<string>();
+    const reached: string[] = [];
     for (let calls = 1; calls <= 6; calls++) {
       const { sim, machine, start } = made(1);
       const world = start();
@@ -189,10 +189,10 @@ describe("a kill", () => {
         work().catch(() => steps.push("thrown"));
       });
       await sim.run(100);
-      reached.add(steps.join());
+      reached.push(steps.join());
       sim.end();
     }
-    expect([...reached]).toEqual(["thrown", "written", "written,synced", "written,synced,slept"]);
+    expect(reached).toEqual(["thrown", "written", "written", "written,synced", "written,synced", "written,synced,slept"]);
   });
 });
 

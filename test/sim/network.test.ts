@@ -86,6 +86,20 @@ describe("a machine that dies", () => {
     expect(await dialEnd(made)).toBe("refused");
   });
 
+  test("drops a connection while bytes are on their way to it: their sender is told of a reset, whether or not it sends more", async () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const { sim, client, server } = await connected(seed);
+      sim.at(sim.nowMs, () => {
+        sim.network.link("a", "b").fault({ slowness: 50 });
+        send(client, "too late");
+      });
+      sim.at(sim.nowMs + 0.6, () => server.connection.destroy());
+      await sim.run(sim.nowMs + 5_000);
+      expect([client.end, server.text]).toEqual(["reset", ""]);
+      sim.end();
+    }
+  });
+
   test("frozen as a process: the kernel takes dials and bytes, and all of it is there when it goes on", async () => {
     const made = await connected();
     const { sim, b, client, server, accepted } = made;
@@ -111,6 +125,28 @@ describe("a machine that dies", () => {
   });
 });
 
+test("a listener that is closed takes no dial that waits for its thread", async () => {
+  const { sim, b, near, far } = pair();
+  let accepted = 0;
+  const listener = await sim.drive(() => far.network.listen({ host: "", port: 9092 }, () => accepted++));
+  b.busy(100);
+  let end: ConnectionEnd | null = null;
+  sim.at(sim.nowMs, () => void near.network.connect({ host: "b", port: 9092, timeoutMs: 1000 }).then((connection) => connection.onEnd((why) => (end = why))));
+  sim.scheduler.at(sim.nowMs, far.life.thread, () => void listener.close());
+  await sim.run(sim.nowMs + 1_000);
+  expect([accepted, end, near.inspect().connections, far.inspect().listeners]).toEqual([0, "reset", 0, 0]);
+});
+
+test("a link that flaps for long leaves nothing behind, and an idle connection alive", async () => {
+  const { sim, client, server } = await connected();
+  for (let i = 0; i < 5_000; i++) sim.at(sim.nowMs + 100 * i, () => sim.network.fault(["a"], ["b"], { state: i % 2 === 0 ? "black-hole" : "up" }));
+  await sim.run(sim.nowMs + 1_000_000);
+  expect([client.end, server.end]).toEqual([null, null]);
+  sim.at(sim.nowMs, () => send(client, "still here"));
+  await sim.run(sim.nowMs + 1_000);
+  expect(server.text).toBe("still here");
+});
+
 describe("a link", () => {
   test.each(["stalled", "black-hole"] as const)("that is %s keeps bytes back one way, in order, and lets the others through", async (state) => {
     const made = await connected();
@@ -128,6 +164,20 @@ describe("a link", () => {
     await sim.run(sim.nowMs + 4_000);
     expect([server.text, server.end, client.end]).toEqual(["one two", null, null]);
     expect(sim.bites.get("bytes-held")).toBeGreaterThan(0);
+  });
+
+  test("that goes down keeps back what is on its way", async () => {
+    const { sim, client, server } = await connected();
+    sim.at(sim.nowMs, () => {
+      sim.network.link("a", "b").fault({ slowness: 50 });
+      send(client, "on its way");
+    });
+    sim.at(sim.nowMs + 0.5, () => sim.network.link("a", "b").fault({ state: "stalled" }));
+    await sim.run(sim.nowMs + 5_000);
+    expect(server.text).toBe("");
+    sim.network.heal();
+    await sim.run(sim.nowMs + 5_000);
+    expect(server.text).toBe("on its way");
   });
 
   test("that is a black hole for long ends connections with something in flight, on the sender's side", async () => {

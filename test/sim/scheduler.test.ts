@@ -63,6 +63,17 @@ describe("threads", () => {
     expect(seen).toEqual(["10 at 1000", "20 at 1000", "5000 at 5000"]);
   });
 
+  test("a process that is killed while it stands still has a successor that runs", async () => {
+    const { sim, machine } = one();
+    machine.freeze();
+    machine.crash();
+    const next = machine.start().world({ role: "broker" });
+    let fired = false;
+    next.clock.after(10, () => (fired = true));
+    await sim.run(100);
+    expect(fired).toBe(true);
+  });
+
   test("a rejection that nobody owns ends the node in whose event it came, and no other", async () => {
     const { sim, process, world } = one();
     const other = sim.machine("n2").start().world({ role: "broker" });
