@@ -14,16 +14,14 @@ import type { Leadership, MemberStatus, Quorum } from "../raft/quorum.js";
 import type { Timer } from "../world/clock.js";
 import type { RpcStream } from "../world/rpc.js";
 import type { World } from "../world/world.js";
-import { decideRegister, fenceBlock, mendBlock, REGISTER_START, stopBlock, unfenceBlock } from "./decide/brokers.js";
+import { Comings } from "./comings.js";
 import { decideIncremental, decideReplace } from "./decide/configs.js";
 import type { DecideContext, Decision } from "./decide/context.js";
 import { decideElections, rebalanceRecords, recoverRecords, waitsForEnds, type ReportedEnd } from "./decide/elections.js";
 import { decideIsr } from "./decide/isr.js";
 import { decideCreatePartitions, decideCreateTopics, decideDeleteTopics } from "./decide/topics.js";
-import { Lanes } from "./lanes.js";
 import { Liveness } from "./liveness.js";
 import { MetadataMachine, type Outcome } from "./machine.js";
-import { Mover } from "./mover.js";
 import { checkedQuestion, decodeCall, encodeCall, FEED, SESSION, WireError, type FeedQuestion, type Question, type Reply } from "./wire.js";
 
 export interface ControllerSettings {
@@ -66,7 +64,6 @@ interface Session {
 const MIN_ISR = "min.insync.replicas";
 /** Questions of one session that are not answered yet. */
 const SESSION_OPEN_MAX = 10_000;
-
 /** A block takes some ten milliseconds, with its record, its replay and its commit. */
 const BLOCK_PARTITIONS = 1_500;
 const PRODUCER_IDS = 1000n;
@@ -78,17 +75,14 @@ export class ControllerService {
   readonly #liveness: Liveness;
   readonly #sessions = new Map<NodeId, Session>();
   readonly #ends = new Map<string, Map<NodeId, ReportedEnd>>();
-  readonly #fencing = new Set<NodeId>();
-  readonly #lanes = new Lanes();
-  readonly #mover: Mover;
+  readonly #comings: Comings;
   readonly #context: DecideContext;
   #quorum: Quorum | null = null;
-  #reign = 0;
   #rebalance: Timer | null = null;
   #active = false;
 
   /** @param blockPartitions partitions that are decided at once, when a broker comes or goes that has many */
-  constructor(readonly world: World, readonly settings: ControllerSettings, readonly blockPartitions = BLOCK_PARTITIONS) {
+  constructor(readonly world: World, readonly settings: ControllerSettings, blockPartitions = BLOCK_PARTITIONS) {
     this.#context = {
       defaults: { brokerId: null, given: (name) => (settings.has(name) ? settings.text(name) : null) },
       setting: (name) => settings.text(name),
@@ -98,7 +92,13 @@ export class ControllerService {
     // Controllers and leaders must count by the same number: see keptMinIsr in decide/configs.ts.
     const founding = (): readonly MetadataRecord[] => [{ kind: "config-changed", type: "broker", name: "", changes: [{ name: MIN_ISR, value: settings.text(MIN_ISR) ?? "1" }] }];
     this.machine = new MetadataMachine(world, founding, (change) => this.#onLeadership(change), (image, changes) => this.#onApplied(image, changes));
-    this.#mover = new Mover(world, this.machine);
+    this.#comings = new Comings(world, this.machine, this.#context, blockPartitions, {
+      onFenced: (id, epoch, position) => {
+        const session = this.#sessions.get(id);
+        if (session?.epoch === epoch) session.caughtUpAt = position;
+      },
+      onUnfenced: (id) => this.#liveness.heard(id), // it waited for its turn, and had no lease to lose until now
+    });
     this.#liveness = new Liveness(world, () => settings.number("broker.session.timeout.ms"), () => this.machine.newest, (id, epoch, how) => this.#onDead(id, epoch, how));
     world.rpc.serve(SESSION, (stream) => this.#accept(stream));
     world.rpc.serve(FEED, (stream) => this.#feed(stream));
@@ -122,8 +122,7 @@ export class ControllerService {
       proposed: newest === null ? null : newest.position,
       unanswered: this.machine.unanswered,
       sessions: [...this.#sessions].sort(([a], [b]) => a - b).map(([broker, { epoch, applied, caughtUpAt, stopped, open }]) => ({ broker, epoch, applied, caughtUpAt, stopped, open })),
-      fencing: [...this.#fencing].sort((a, b) => a - b),
-      lanes: this.#lanes.busy,
+      ...this.#comings.inspect(),
       waitingForEnds: this.#ends.size,
       followers: this.machine.publisher.followerCount,
       liveness: this.#liveness.inspect(),
@@ -133,12 +132,10 @@ export class ControllerService {
   #onLeadership(change: Leadership): void {
     if (change.ready === this.#active) return;
     this.#active = change.ready;
-    this.#reign++;
     if (change.ready) {
       this.world.logger.info({ term: change.term }, "elected: active controller");
       this.#ends.clear();
-      this.#fencing.clear();
-      this.#mend();
+      this.#comings.begin();
       this.#liveness.begin();
       this.#rebalanceLater();
       const inForce = this.machine.image.config("broker", "").get(MIN_ISR);
@@ -147,6 +144,7 @@ export class ControllerService {
         this.world.logger.warn({ inForce, given }, "min.insync.replicas of this node's file differs from the cluster's, which counts: alter the cluster-wide broker setting to change it");
       }
     } else {
+      this.#comings.end();
       this.#liveness.end();
       this.#rebalance?.cancel();
       this.world.logger.info({ term: change.term, leader: change.leader }, "no longer the active controller");
@@ -188,7 +186,7 @@ export class ControllerService {
     if (broker === null || this.#sessions.get(broker) !== session) return;
     this.#sessions.delete(broker);
     if (!this.#active) return;
-    if (session.goodbye) this.#fence(broker, session.epoch, "stopped");
+    if (session.goodbye) this.#comings.fence(broker, session.epoch, "stopped");
     else this.#liveness.prove(broker, session.epoch, session.stream.remote.host || null);
   }
 
@@ -245,26 +243,12 @@ export class ControllerService {
         return { kind: "registered", epoch: known.epoch, fenced: false };
       });
     }
-    return this.#lanes.run(broker.nodeId, () => this.#registerAnew(session, broker));
-  }
-
-  async #registerAnew(session: Session, broker: Extract<Question, { kind: "register" }>["broker"]): Promise<Reply> {
-    const secret = Buffer.from(this.world.random.bytes(24)).toString("base64url");
-    const reign = this.#reign;
-    for (let at = REGISTER_START; ; ) {
-      if (reign !== this.#reign) return { kind: "not-active", leader: this.machine.standing.leader };
-      const outcome = await this.machine.decide((image) => decideRegister(image, broker, secret, at, this.blockPartitions, this.#context));
-      if (outcome.ok && outcome.reply.ok && outcome.reply.again !== null) {
-        at = outcome.reply.again;
-        continue;
-      }
-      return map(outcome, (verdict, position) => {
-        if (!verdict.ok) return { kind: "refused", error: verdict.error, message: verdict.message };
-        this.#adopt(session, broker.nodeId, position);
-        this.world.logger.info({ broker: broker.nodeId, epoch: position }, "broker joined");
-        return { kind: "registered", epoch: position, fenced: true };
-      });
-    }
+    return map(await this.#comings.register(broker), (verdict, position) => {
+      if (!verdict.ok) return { kind: "refused", error: verdict.error, message: verdict.message };
+      this.#adopt(session, broker.nodeId, position);
+      this.world.logger.info({ broker: broker.nodeId, epoch: position }, "broker joined");
+      return { kind: "registered", epoch: position, fenced: true };
+    });
   }
 
   #adopt(session: Session, id: NodeId, epoch: bigint): void {
@@ -289,7 +273,7 @@ export class ControllerService {
       return { kind: "heartbeat", fenced: false, safeToStop, position };
     }
     if (known?.fenced === true && !beat.stopping && beat.applied >= session.caughtUpAt) {
-      const unfenced = await this.#unfence(session, broker, beat.applied);
+      const unfenced = await this.#comings.unfence(broker, session.epoch, () => this.#sessions.get(broker) === session && beat.applied >= session.caughtUpAt);
       return { kind: "heartbeat", fenced: !unfenced, safeToStop: false, position };
     }
     return { kind: "heartbeat", fenced: known?.fenced ?? true, safeToStop: beat.stopping, position };
@@ -300,85 +284,16 @@ export class ControllerService {
     return [...this.#sessions].every(([id, session]) => id === leaving || this.machine.newest?.broker(id)?.fenced !== false || session.applied >= position || session.stopped !== null);
   }
 
-  // ---- brokers that come and go: their partitions block by block
-
-  /** True once it is known to be unfenced; its partitions get their leaders meanwhile. */
-  #unfence(session: Session, broker: NodeId, applied: bigint): Promise<boolean> {
-    return new Promise((resolve) => {
-      const reign = this.#reign;
-      const wanted = (): boolean => reign === this.#reign && this.#sessions.get(broker) === session && !this.#fencing.has(broker);
-      const unfencing = this.#lanes.run(broker, async () => {
-        const known = this.machine.newest?.broker(broker);
-        const due = wanted() && known?.epoch === session.epoch && applied >= session.caughtUpAt; // it may have been fenced again while this waited
-        if (due && known.fenced) {
-          let told = false;
-          await this.#mover.walk(wanted, (image, from) => unfenceBlock(image, broker, from, this.blockPartitions, this.#context), () => {
-            if (!told) {
-              this.#liveness.heard(broker); // it waited for its turn, and had no lease to lose until now
-              this.world.logger.info({ broker, epoch: session.epoch }, "broker unfenced");
-            }
-            told = true;
-            resolve(true);
-          });
-        }
-        resolve(due && !known.fenced);
-      });
-      this.world.own(unfencing, `unfencing broker ${broker}`);
-    });
-  }
-
   #stop(session: Session, broker: NodeId): void {
     session.stopped = "moving";
-    const reign = this.#reign;
-    const wanted = (): boolean => reign === this.#reign && this.#sessions.get(broker) === session && !this.#fencing.has(broker);
-    const stopping = this.#lanes.run(broker, async () => {
-      const moved = await this.#mover.walk(wanted, (image, from) => stopBlock(image, broker, from, this.blockPartitions, this.#context));
-      const standing = await this.machine.decide((image) => ({ records: [], reply: image.broker(broker)?.stopping === true }));
-      const done = moved.ok && standing.ok && standing.reply;
-      session.stopped = done ? (moved.position ?? standing.position) : null; // its next heartbeat asks again
-      if (done) this.world.logger.info({ broker }, "broker is stopping: its leaders have moved");
-    });
+    const stopping = this.#comings.stop(broker).then((position) => (session.stopped = position)); // null: its next heartbeat asks again
     this.world.own(stopping, `moving the leaders of broker ${broker}`);
   }
 
   #onDead(id: NodeId, epoch: bigint, how: "silence" | "refused"): void {
     // A session that was opened while we dialled is better proof of life than a refused dial is of death.
     if (how === "refused" && this.#sessions.has(id)) return;
-    this.#fence(id, epoch, how);
-  }
-
-  #fence(id: NodeId, epoch: bigint, how: string): void {
-    if (this.#fencing.has(id)) return;
-    this.#fencing.add(id);
-    const reign = this.#reign;
-    const fencing = this.#lanes.run(id, async () => {
-      const known = this.machine.newest?.broker(id);
-      if (reign === this.#reign && known?.epoch === epoch && !known.fenced) {
-        let told = false;
-        await this.#mover.walk(() => reign === this.#reign, (image, from) => fenceBlock(image, id, from, this.blockPartitions, this.#context), (position) => {
-          const session = this.#sessions.get(id);
-          if (session?.epoch === epoch) session.caughtUpAt = position;
-          if (!told) this.world.logger.warn({ broker: id, epoch, how }, "broker fenced");
-          told = true;
-        });
-      }
-      if (reign === this.#reign) this.#fencing.delete(id);
-    });
-    this.world.own(fencing, `fencing broker ${id}`);
-  }
-
-  /** What the controller before us had begun with any broker is finished before anything new is begun with it. */
-  #mend(): void {
-    const reign = this.#reign;
-    let before: Promise<unknown> = this.world.clock.yield();
-    for (const { id } of this.machine.newest?.brokers() ?? []) {
-      const turn = before;
-      before = this.#lanes.run(id, async () => {
-        await turn; // one after the other, or all these first blocks would be one long turn
-        await this.#mover.walk(() => reign === this.#reign, (image, from) => mendBlock(image, id, from, this.blockPartitions, this.#context));
-      });
-    }
-    this.world.own(before, "finishing what the last controller had begun");
+    this.#comings.fence(id, epoch, how);
   }
 
   #noteEnd(broker: NodeId, brokerEpoch: bigint, one: { readonly topicId: Uuid; readonly partition: number; readonly lastEpoch: number; readonly end: number }): void {
