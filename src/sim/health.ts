@@ -3,6 +3,7 @@ import type { NodeId } from "../base/ids.js";
 import type { MetadataImage } from "../metadata/image.js";
 import type { QuorumInspection } from "../raft/quorum.js";
 import type { SimCluster } from "./cluster/cluster.js";
+import type { SimNode } from "./cluster/node.js";
 import { everyPartition } from "./faults/atlas.js";
 
 const MIN_ISR = "min.insync.replicas";
@@ -91,4 +92,13 @@ export function coreCould(cluster: SimCluster, core: readonly number[]): Readonl
 /** As leaders and controllers count: the topic's own, else the cluster's, which stands in the metadata from the first day. */
 function keptMinIsrOf(image: MetadataImage, topic: string): number {
   return Number(image.config("topic", topic).get(MIN_ISR) ?? image.config("broker", "").get(MIN_ISR) ?? "1");
+}
+
+/** One line on how a node stands, for people. */
+export function describeNode({ isUp, current, machine }: SimNode): string {
+  if (!isUp || current === null) return machine.powered ? "down" : "without power";
+  const broker = current.broker === null ? "broker starting" : current.broker.isReady() ? "broker ready" : "broker not ready";
+  if (current.controller === null) return `controller starting, ${broker}`;
+  const { role, standing, term, leader, commitIndex, appliedIndex, durableIndex, lastIndex, logStart, repairing, voters, notes } = current.controller.inspect().quorum;
+  return `${standing} ${role} in term ${term}, leader ${leader ?? "none"}, log ${logStart} to ${lastIndex}, durable ${durableIndex}, committed ${commitIndex}, applied ${appliedIndex}${repairing ? ", repairing" : ""}, voters ${voters.map((one) => `${one.id}:${one.matchIndex}`).join(" ")}, ${broker}${notes.length > 0 ? `; ${notes.join("; ")}` : ""}`;
 }

@@ -12,7 +12,7 @@ import { SimCluster } from "./cluster/cluster.js";
 import { Atlas } from "./faults/atlas.js";
 import { Dealing } from "./faults/dealing.js";
 import { Ledgers } from "./faults/ledgers.js";
-import { coreCould, whatAils, whatAilsCore } from "./health.js";
+import { coreCould, describeNode, whatAils, whatAilsCore } from "./health.js";
 import type { LogLevel } from "./logger.js";
 import { realMs } from "./outside.js";
 import { hardenOutside } from "./permanent.js";
@@ -165,8 +165,7 @@ class Running {
     this.#dealing.end((fault) => fault.nodes.some(inCore));
     if (this.#atlas.damagedNodes.some(inCore)) {
       this.#dealing.end(() => true); // who repairs a disk needs the others
-      const damaged = () => this.#atlas.damagedNodes.filter(inCore);
-      await this.#until("repair", REPAIR_MAX_MS, () => damaged().map((id) => `node ${id}: ${this.#atlas.why(id) ?? ""}`).join("; ") || null);
+      await this.#until("repair", REPAIR_MAX_MS, () => this.#unrepaired(inCore));
       if (this.#isOver()) return;
     }
     const could = coreCould(this.#cluster, core);
@@ -188,7 +187,7 @@ class Running {
     await this.#runUntil(this.#sim.nowMs + CALM_MS);
     const boundMs = this.plan.phases.healedMs;
     await this.#until("healed-liveness", boundMs, () => whatAils(this.#cluster));
-    await this.#until("repair", REPAIR_MAX_MS, () => this.#atlas.damagedNodes.map((id) => `node ${id}: ${this.#atlas.why(id) ?? ""}`).join("; ") || null);
+    await this.#until("repair", REPAIR_MAX_MS, () => this.#unrepaired(() => true));
     const workload = this.#workload;
     if (this.#isOver() || workload === null) return;
     workload.stop();
@@ -203,6 +202,11 @@ class Running {
     await this.#runUntil(this.#sim.nowMs + rest.settleMs);
     if (this.#isOver()) return;
     await this.#until("back-at-rest", rest.maxMs, () => rest.exceeded());
+  }
+
+  /** Bits that nothing depends on, or that nobody has read yet, may stay flipped: all else must have been repaired. */
+  #unrepaired(which: (id: number) => boolean): string | null {
+    return this.#atlas.damagedNodes.filter((id) => which(id)).flatMap((id) => this.#atlas.lacks(id, { flips: false }) ?? []).join("; ") || null;
   }
 
   async #end(phase: Phase): Promise<void> {
@@ -262,7 +266,9 @@ class Running {
   #violate(rule: string, text: string): void {
     if (this.#violations.length > 0) return; // the first one is the one that counts
     this.#violations.push({ rule, atMs: this.#sim.nowMs, text });
-    if (this.#sim.trace.withText) this.#sim.trace.say("fault", "violation", this.#sim.nowMs, `${rule}: ${text}`);
+    if (!this.#sim.trace.withText) return;
+    for (const node of this.#cluster.nodes) this.#sim.trace.say("fault", node.machine.name, this.#sim.nowMs, describeNode(node));
+    this.#sim.trace.say("fault", "violation", this.#sim.nowMs, `${rule}: ${text}`);
   }
 
   #isOver(): boolean {

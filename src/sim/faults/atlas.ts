@@ -94,17 +94,11 @@ export class Atlas implements Excuses {
 
   /** Looks whether repairs are done. To be called now and then. */
   look(): void {
-    for (const [id, damage] of this.#damaged) {
-      if (!this.#isRepaired(id, damage)) continue;
+    for (const id of this.damagedNodes) {
+      if (this.lacks(id) !== null) continue;
       this.#damaged.delete(id);
       this.repairs++;
     }
-  }
-
-  /** Why a node still counts as damaged, for people; null if it does not. */
-  why(id: number): string | null {
-    const damage = this.#damaged.get(id);
-    return damage === undefined ? null : (this.#lacks(id, damage) ?? "repaired, not looked at yet");
   }
 
   // ------------------------------------------------------------------------------------------------------------ judging
@@ -135,31 +129,29 @@ export class Atlas implements Excuses {
     });
   }
 
-  #isRepaired(id: number, damage: Damage): boolean {
-    return this.#lacks(id, damage) === null;
-  }
-
-  /** What is missing until it counts as repaired. */
-  #lacks(id: number, damage: Damage): string | null {
+  /** What is missing until a node counts as repaired, for people; null if it does, or never was damaged. */
+  lacks(id: number, { flips = true }: { readonly flips?: boolean } = {}): string | null {
+    const damage = this.#damaged.get(id);
+    if (damage === undefined) return null;
     const { machine } = this.cluster.node(id);
     const flipped = damage.flips.find(({ path, file, position, before }) => machine.disk.tree.durableFile(path) === file && position < file.durableSize && file.durableBytes()[position] !== before);
-    if (flipped !== undefined) return `byte ${flipped.position} of ${flipped.path} is still flipped`;
+    if (flips && flipped !== undefined) return `byte ${flipped.position} of ${flipped.path} of node ${id} is still flipped`;
     const quorums = this.#quorums();
     const own = quorums.find((one) => one.nodeId === id);
-    if (own === undefined) return "it does not run";
-    if (own.standing !== "voter" || own.repairing) return `it is ${own.repairing ? "repairing its log" : `a ${own.standing}`}`;
+    if (own === undefined) return `node ${id} does not run`;
+    if (own.standing !== "voter" || own.repairing) return `node ${id} is ${own.repairing ? "repairing its log" : `a ${own.standing}`}`;
     const leader = newest(quorums.filter((one) => one.role === "leader"), (one) => one.term);
     if (leader === undefined) return "nobody leads the quorum";
     const seen = leader.voters.find((one) => one.id === id);
-    if (seen === undefined || seen.directoryId !== own.directoryId) return "the quorum's leader does not know it as a voter";
-    if (seen.matchIndex < leader.commitIndex || own.durableIndex < leader.commitIndex) return `it holds entries up to ${seen.matchIndex} of ${leader.commitIndex}`;
+    if (seen === undefined || seen.directoryId !== own.directoryId) return `the quorum's leader does not know node ${id} as a voter`;
+    if (seen.matchIndex < leader.commitIndex || own.durableIndex < leader.commitIndex) return `node ${id} holds entries up to ${seen.matchIndex} of ${leader.commitIndex}`;
     const image = this.cluster.node(leader.nodeId).current?.controller?.inspect().image ?? null;
     const broker = image?.broker(id as NodeId) ?? null;
-    if (image === null || broker === null || broker.fenced || broker.epoch <= damage.brokerEpoch) return "its broker is not registered anew";
+    if (image === null || broker === null || broker.fenced || broker.epoch <= damage.brokerEpoch) return `broker ${id} is not registered anew`;
     let out = "";
     everyPartition(image, ({ replicas, isr, index }, topic) => {
       if (!replicas.includes(id as NodeId) || isr.includes(id as NodeId)) return true;
-      out = `it is not in the ISR of ${topic}-${index}`;
+      out = `broker ${id} is not in the ISR of ${topic}-${index}`;
       return false;
     });
     return out === "" ? null : out;

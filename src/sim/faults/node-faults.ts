@@ -51,27 +51,26 @@ export const killAtCall: FaultKind = {
     with: { role: seeded.pick(["controller", "broker"]), call: Math.round(lasting(seeded, 1, 3_000)), how: seeded.chance(0.6) ? "kill" : "power" },
   }),
   apply: ({ run, ledgers }, fault) => {
-    const undo: (() => void)[] = [];
+    const undos: (() => void)[] = [];
+    const power = wordOf(fault, "how", "kill") === "power";
     for (const id of fault.nodes) {
       const node = ledgers.cluster.node(id);
       const { current, machine } = node;
       if (current === null || !node.isUp) continue;
-      const power = wordOf(fault, "how", "kill") === "power";
-      machine.crashAfter(numberOf(fault, "call", 1), wordOf(fault, "role", "broker") === "controller" ? current.worlds.controller : current.worlds.broker, power ? "power" : "kill");
-      if (!power) continue;
-      // Somebody has to switch the machine on again.
+      const world = wordOf(fault, "role", "broker") === "controller" ? current.worlds.controller : current.worlds.broker;
+      machine.crashAfter(numberOf(fault, "call", 1), world, power ? "power" : "kill");
       const poll = () => {
-        if (!machine.powered && !ledgers.isHeldDown(id)) undo.push(ledgers.holdDown(id));
-        else if (node.current === current && node.isUp) run.sim.at(run.sim.nowMs + POLL_MS, poll);
+        if (!current.process.ended) return void run.sim.at(run.sim.nowMs + POLL_MS, poll);
+        if (!machine.powered) undos.push(ledgers.holdDown(id)); // somebody has to switch the machine on again
       };
-      poll();
+      if (power) poll();
+      undos.push(() => {
+        machine.crashAfter(Infinity, world); // it strikes no more
+        if (!machine.powered && !ledgers.isHeldDown(id)) ledgers.holdDown(id)();
+      });
     }
     return () => {
-      for (const id of fault.nodes) {
-        const { machine } = ledgers.cluster.node(id);
-        if (!machine.powered && !ledgers.isHeldDown(id)) undo.push(ledgers.holdDown(id));
-      }
-      for (const up of undo) up();
+      for (const undo of undos) undo();
     };
   },
 };
