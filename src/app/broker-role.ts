@@ -95,7 +95,7 @@ export async function startBroker(world: World, config: NodeConfig): Promise<Bro
       if (coordination.leased) callback();
       else ready.push(callback);
     },
-    inspect: () => ({ replicas: replicas.inspect(), groups: groups.inspect(), image: coordination.image }),
+    inspect: () => ({ replicas: replicas.inspect(), groups: groups.inspect(), coordination: coordination.inspect(), image: coordination.image }),
     async close() {
       if (config.settings.flag("controlled.shutdown.enable")) await coordination.stopping(STOPPING_MS);
       groups.close();

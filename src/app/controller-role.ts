@@ -1,5 +1,5 @@
 /** The controller role: the quorum and the service that decides. A function of a World and a config, whichever thread it runs in. */
-import { ControllerService } from "../controller/service.js";
+import { ControllerService, type ControllerInspection } from "../controller/service.js";
 import { startQuorum } from "../raft/driver.js";
 import type { MetadataImage } from "../metadata/image.js";
 import type { Quorum, QuorumInspection } from "../raft/quorum.js";
@@ -9,7 +9,7 @@ import type { NodeConfig } from "./config.js";
 export interface ControllerRole {
   readonly quorum: Quorum;
   /** Plain data, no effects: the quorum, and the metadata as committed and applied here. */
-  inspect(): { readonly quorum: QuorumInspection; readonly image: MetadataImage };
+  inspect(): { readonly quorum: QuorumInspection; readonly service: ControllerInspection; readonly image: MetadataImage };
   /** Hands leadership over, then ends. */
   close(): Promise<void>;
 }
@@ -29,5 +29,5 @@ export async function startController(world: World, config: NodeConfig): Promise
     service.machine,
   );
   service.attach(quorum);
-  return { quorum, inspect: () => ({ quorum: quorum.inspect(), image: service.machine.image }), close: () => quorum.close() };
+  return { quorum, inspect: () => ({ quorum: quorum.inspect(), service: service.inspect(), image: service.machine.image }), close: () => quorum.close() };
 }

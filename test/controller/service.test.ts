@@ -315,11 +315,11 @@ describe("a broker with many partitions comes and goes block by block", () => {
   const MANY = 40;
 
   /** Two partitions a block. */
-  async function many() {
+  async function many(replicas: readonly number[] = [1, 2, 3]) {
     const cluster = new Cluster({ "min.insync.replicas": "2" }, 2, 2);
     const [a, b, c] = [cluster.broker(1), cluster.broker(2), cluster.broker(3)];
     await cluster.active(a, b, c);
-    const assignments = Array.from({ length: MANY }, (_, partition) => ({ partition, brokers: [1, 2, 3].map(nodeId) }));
+    const assignments = Array.from({ length: MANY }, (_, partition) => ({ partition, brokers: replicas.map(nodeId) }));
     const made = b.client.admin({ kind: "create-topics", topics: [{ name: "t", partitions: -1, replicationFactor: -1, assignments, configs: [] }], validateOnly: false }, 5_000);
     await cluster.net.run(100);
     expect((await made).results[0]?.error).toBe("NONE");
@@ -352,6 +352,19 @@ describe("a broker with many partitions comes and goes block by block", () => {
     const again = cluster.broker(1);
     await cluster.active(again);
     expect(cluster.partition()).toMatchObject({ leader: 2, isr: [2, 3] });
+  });
+
+  test("its partitions all get their leader, though its stream breaks half-way", async () => {
+    const { cluster, a, image, ledBy } = await many([1]);
+    a.kill();
+    await cluster.net.until(() => image()?.broker(a.id)?.fenced === true && ledBy(1) === 0, 1_000, "fenced");
+    const again = cluster.broker(1);
+    await cluster.net.until(() => ledBy(1) > 0, 2_000, "some are led");
+    expect(ledBy(1)).toBeLessThan(MANY - 10);
+    again.node.breakStreams();
+    await cluster.net.until(() => ledBy(1) === MANY, 2_000, "all are led");
+    await cluster.active(again);
+    expect(cluster.controllers[0]?.service.inspect()).toMatchObject({ fencing: [], lanes: 0 });
   });
 
   test("one that restarts before anybody has noticed is registered after all it led has ended", async () => {
