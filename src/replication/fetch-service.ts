@@ -30,6 +30,9 @@ export interface Watched {
   watch(topicId: SessionPartition["topicId"], partition: number, onMove: () => void): () => void;
 }
 
+/** How long a high watermark that has moved waits for records to travel with. */
+const NEWS_MS = 10;
+
 export class FetchService {
   readonly sessions: FetchSessions;
 
@@ -75,13 +78,15 @@ export class FetchService {
 
   /**
    * A follower's fetch in a session: a round costs what changed, not what exists. Partitions of the session mark themselves as they move, and only those, and
-   * what the request lists, are looked at.
+   * what the request lists, are looked at. What was sent is not sent again before the follower names its next offset: while its disk is busy with one partition
+   * it goes on with the others, and leaves that one out. (A session that did send it twice would do no harm: the follower knows what it has asked for.)
    */
   async #fetchChanged(request: FetchRequest, session: Session, round: { readonly listed: readonly SessionPartition[]; readonly incremental: boolean; readonly replica: NonNullable<FetchOptions["replica"]>; readonly version: number; readonly connection: FetchConnection }): Promise<Fetched> {
     const { replica, version, connection } = round;
     const deadline = this.world.clock.nowMs() + request.maxWaitMs;
     session.wake?.(); // one fetch at a time: an earlier one that still waits has lost its reader
     for (const one of round.listed) {
+      one.awaited = false;
       session.dirty.add(one);
       if (!session.watches.has(one)) session.watches.set(one, this.replicas.watch(one.topicId, one.partition, () => this.#mark(session, one)));
     }
@@ -90,6 +95,7 @@ export class FetchService {
       gone = true;
       session.wake?.();
     });
+    let newsMs = Infinity;
     for (;;) {
       const looked = [...session.dirty];
       session.dirty.clear();
@@ -105,16 +111,25 @@ export class FetchService {
       });
       const bytes = answer.partitions.reduce((sum, found) => sum + found.bytes, 0);
       const urgent = bytes >= Math.max(1, request.minBytes) || !round.incremental || answer.partitions.some((found) => found.error !== "NONE" || found.diverging !== null);
-      const leftMs = deadline - this.world.clock.nowMs();
+      const nowMs = this.world.clock.nowMs();
+      const news = urgent ? [] : looked.filter((one, i) => isNews(one, answer.partitions[i] as FetchedPartition, true));
+      if (news.length > 0) newsMs = Math.min(newsMs, nowMs + NEWS_MS);
+      const leftMs = Math.min(deadline, newsMs) - nowMs;
       if (!urgent && leftMs > 0 && !gone) {
         answer.release();
-        for (const one of looked) session.dirty.add(one);
-        await this.#moveOrDeadline(session, leftMs);
+        const moved = session.dirty.size > 0; // while we looked
+        for (const one of news) session.dirty.add(one);
+        if (!moved) await this.#moveOrDeadline(session, leftMs);
         continue;
       }
       forget();
       const found = looked.map((one, i) => ({ one, found: answer.partitions[i] as FetchedPartition }));
-      if (bytes > 0) for (const each of found) if (each.found.bytes === 0 && each.found.error === "NONE") session.dirty.add(each.one); // it may not have fitted
+      for (const each of found) {
+        if (each.found.bytes > 0) {
+          each.one.awaited = true;
+          session.dirty.delete(each.one); // it may have moved while we looked
+        } else if (bytes > 0 && each.found.error === "NONE") session.dirty.add(each.one); // it may not have fitted
+      }
       const told = found.filter((each) => isNews(each.one, each.found, round.incremental));
       note(told);
       return { body: { errorCode: 0, sessionId: session.id, ...this.#body(told, version, connection.listener) }, drop: false, release: answer.release };
@@ -122,6 +137,7 @@ export class FetchService {
   }
 
   #mark(session: Session, one: SessionPartition): void {
+    if (one.awaited) return;
     session.dirty.add(one);
     session.wake?.();
   }

@@ -18,6 +18,8 @@ export interface SessionPartition {
   /** What the last answer told; -2 before the first. */
   toldHighWatermark: number;
   toldLogStart: number;
+  /** A follower's: records were sent from `fetchOffset`; there is nothing for it before it names its next one. */
+  awaited: boolean;
 }
 
 export interface Session {
@@ -135,6 +137,7 @@ function listed(request: FetchRequest): Map<string, SessionPartition> {
         lastFetchedEpoch: one.lastFetchedEpoch,
         toldHighWatermark: -2,
         toldLogStart: -2,
+        awaited: false,
       };
       found.set(keyOf(partition), partition);
     }

@@ -1,6 +1,7 @@
 /**
- * Follows all partitions that one broker leads: one connection, one session, one fetch at a time. What came is appended and synced before the next
- * fetch, so that the offset asked for is what is on this disk.
+ * Follows all partitions that one broker leads: one connection, one session, one fetch at a time. What came is appended and synced before the partition is
+ * named again, so that the offset asked for is what is on this disk. A round waits for its syncs, within bounds: whose sync hangs sits out, in the session but
+ * unnamed, and holds nobody else up.
  */
 import { backoffMs } from "../base/backoff.js";
 import { epoch as toEpoch, offset as toOffset, type NodeId } from "../base/ids.js";
@@ -23,8 +24,19 @@ const FETCH_SLACK_MS = 5_000;
 const DELAY_MS = 50;
 /** Newcomers that come one after the other share one new connection. */
 const NEWCOMERS_MS = 5;
-/** How long a fetch may wait at the leader while a partition of ours cannot take part yet. */
+/**
+ * How long a fetch may wait at the leader while a partition of ours cannot take part yet: so long, or this share of the time it could not. A disk that is
+ * slow costs a few empty rounds then, and the partition's offset is told little later than it could be.
+ */
 const UNREADY_WAIT_MS = 20;
+const UNREADY_SHARE = 0.25;
+/**
+ * How long a round waits for its syncs. Long, since going on with those that are ready was measured to be slower, on fast disks and slow ones: groups get smaller,
+ * so that a record costs more rounds and more syncs. It bounds what one hanging file does to the others.
+ */
+const SYNC_PATIENCE_MS = 500;
+/** So often in a row a partition may be refused before people are told: about a second. */
+const REFUSALS_TOLD = 20;
 
 interface Sent {
   readonly offset: number;
@@ -56,6 +68,10 @@ export class Fetcher {
   readonly #forgotten = new Set<string>();
   /** Left out until then, on the monotonic clock. */
   readonly #delayed = new Map<string, number>();
+  /** Since when each cannot take part: its disk has not all of it, or it is being cut. */
+  readonly #unready = new Map<string, number>();
+  /** How often each was refused in a row. */
+  readonly #refusals = new Map<string, number>();
 
   constructor(readonly world: World, readonly coordination: Coordination, readonly self: NodeId, readonly leader: NodeId, readonly listener: string, readonly settings: FetcherSettings) {}
 
@@ -82,12 +98,19 @@ export class Fetcher {
     this.world.own(this.#run(), `following broker ${this.leader}`);
   }
 
+  /** The image tells of brokers: the leader's address, our registration or its may be there now. */
+  onBrokers(): void {
+    if (this.#client === null) this.#wake?.();
+  }
+
   remove(replica: Replica): void {
     if (this.#replicas.get(replica.key) !== replica) return;
     this.#unwatch(replica.key);
     this.#replicas.delete(replica.key);
     this.#delayed.delete(replica.key);
     this.#changed.delete(replica.key);
+    this.#refusals.delete(replica.key);
+    this.#unready.delete(replica.key);
     if (this.#session.sent.has(replica.key)) this.#forgotten.add(replica.key);
   }
 
@@ -111,14 +134,14 @@ export class Fetcher {
         continue;
       }
       try {
-        await this.#round();
-        this.#attempt = 0;
+        if (await this.#round()) this.#attempt = 0;
       } catch (error) {
         if (!(error instanceof NetworkFault || error instanceof ConnectionLost || error instanceof ProtocolError)) throw error;
         this.#drop();
         if (this.#stopped) break;
         const newcomers = this.#newcomers;
         this.#newcomers = false;
+        if (!newcomers && this.#attempt === 0) this.world.logger.info({ leader: this.leader, partitions: this.#replicas.size, detail: error.message }, "the leader cannot be followed right now");
         await this.#pause(newcomers ? NEWCOMERS_MS : backoffMs(this.#attempt++, REDIAL, this.world.random.fraction()));
       }
     }
@@ -146,16 +169,17 @@ export class Fetcher {
     });
   }
 
-  async #round(): Promise<void> {
+  /** @returns true when the leader has answered: the next failure is a first one again */
+  async #round(): Promise<boolean> {
     const client = this.#client ?? (await this.#connect());
     if (client === null) {
       await this.#pause(backoffMs(this.#attempt++, REDIAL, this.world.random.fraction()));
-      return;
+      return false;
     }
     const request = this.#request();
     if (request === null) {
       await this.#pause(UNREADY_WAIT_MS);
-      return;
+      return false;
     }
     const { maxWaitMs } = request;
     this.#fetching = true;
@@ -170,7 +194,7 @@ export class Fetcher {
       this.world.logger.info({ leader: this.leader, error }, "replica fetch refused");
       this.#drop();
       await this.#pause(backoffMs(this.#attempt++ + 2, REDIAL, this.world.random.fraction()));
-      return;
+      return false;
     }
     this.#session.id = answer.sessionId;
     this.#session.epoch = answer.sessionId === 0 ? 0 : this.#session.epoch + 1;
@@ -179,6 +203,7 @@ export class Fetcher {
       this.#session.sent.clear(); // refused a session: everything is listed each time
       for (const key of this.#replicas.keys()) this.#changed.add(key);
     }
+    return true;
   }
 
   async #connect(): Promise<ReplicaClient | null> {
@@ -223,9 +248,12 @@ export class Fetcher {
         continue;
       }
       if (replica.busy || replica.countedEnd < log.end) {
-        maxWaitMs = Math.min(maxWaitMs, UNREADY_WAIT_MS); // it sits out until its disk holds all that was written
-        continue;
+        const sinceMs = this.#unready.get(key) ?? nowMs;
+        this.#unready.set(key, sinceMs);
+        maxWaitMs = Math.min(maxWaitMs, Math.max(UNREADY_WAIT_MS, Math.ceil((nowMs - sinceMs) * UNREADY_SHARE)));
+        continue; // it sits out until its disk holds all that was written
       }
+      this.#unready.delete(key);
       this.#delayed.delete(key);
       this.#changed.delete(key);
       const now: Sent = { offset: replica.countedEnd, epoch: replica.epoch, lastEpoch: log.lastEpoch, logStart: log.start };
@@ -256,7 +284,7 @@ export class Fetcher {
     };
   }
 
-  /** Appends all, then waits for the disk once: the syncs of one round run together. */
+  /** Appends all; the syncs of one round run together. */
   async #take(answer: FetchResponse): Promise<void> {
     const pending: Promise<void>[] = [];
     for (const topic of answer.responses) {
@@ -266,18 +294,42 @@ export class Fetcher {
         const sent = this.#session.sent.get(key);
         this.#changed.add(key); // listed again if anything is other than it was
         // The partition may have left us, or begun another epoch, while the answer was on its way (KAFKA-13207).
-        if (this.#stopped || replica === undefined || sent === undefined || replica.busy || replica.role.name !== "follower" || replica.role.leader !== this.leader || replica.epoch !== sent.epoch) continue;
-        if (replica.countedEnd !== sent.offset) continue;
+        if (this.#stopped || replica === undefined || sent === undefined) continue;
+        const stands = !replica.busy && replica.role.name === "follower" && replica.role.leader === this.leader && replica.epoch === sent.epoch;
+        if (!stands || replica.countedEnd !== sent.offset || replica.log.end !== sent.offset) {
+          this.#session.sent.delete(key); // named again in any case: the leader takes what it has sent as read
+          continue;
+        }
         const wait = this.#takeOne(replica, one, sent);
         if (wait === "delay") {
+          this.#noteRefusal(replica, errorName(one.errorCode));
           this.#delayed.set(key, this.world.clock.nowMs() + DELAY_MS);
           this.#forgotten.add(key);
           this.#session.sent.delete(key);
+        } else {
+          this.#refusals.delete(key);
+          if (wait !== null) pending.push(wait);
         }
-        else if (wait !== null) pending.push(wait);
       }
     }
-    await Promise.all(pending);
+    if (pending.length > 0) await this.#patience(Promise.all(pending));
+  }
+
+  #noteRefusal({ key, topic, partition, log }: Replica, error: string): void {
+    const count = (this.#refusals.get(key) ?? 0) + 1;
+    this.#refusals.set(key, count);
+    if (count % REFUSALS_TOLD === 0) this.world.logger.warn({ leader: this.leader, topic, partition, from: log.end, error, count }, "the leader refuses a partition again and again");
+  }
+
+  #patience(synced: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.world.clock.after(SYNC_PATIENCE_MS, resolve);
+      const over = synced.then(() => {
+        timer.cancel();
+        resolve();
+      });
+      this.world.own(over, "syncs of what was fetched");
+    });
   }
 
   #takeOne(replica: Replica, one: PartitionAnswer, sent: Sent): Promise<void> | "delay" | null {

@@ -111,7 +111,10 @@ export class ReplicaManager implements Replicas, Finder {
       for (const index of partitions) this.#consider(topic?.partition(index) ?? null);
     }
     for (const id of changes.brokers) this.#reconnect(image, previous, id);
-    if (changes.brokers.size > 0) for (const replica of this.#replicas.values()) this.#proposals.consider(replica); // who may join an ISR has changed
+    if (changes.brokers.size > 0) {
+      for (const fetcher of this.#fetchers.values()) fetcher.onBrokers();
+      for (const replica of this.#replicas.values()) this.#proposals.consider(replica); // who may join an ISR has changed
+    }
     if (changes.configs.size > 0) this.#onSettings(changes.configs);
   }
 

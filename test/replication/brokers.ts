@@ -26,6 +26,7 @@ import type { ProduceOutcome } from "../../src/replication/replicas.js";
 import type { Connection } from "../../src/world/network.js";
 import type { HostWorld } from "../../src/host/world.js";
 import { hostMaking, type HostMaking } from "../host/making.js";
+import type { Disk } from "../../src/world/disk.js";
 
 type ImageListener = (image: MetadataImage, previous: MetadataImage | null, changes: ImageChanges) => void;
 
@@ -101,7 +102,8 @@ export class HandCluster {
   readonly settings = new Map<string, number>();
   #position = 0n;
   #names = 0;
-  /** Lets a test hold or lose answers of the controller. */
+  /** Lets a test hold a file's sync, or lose answers of the controller. */
+  onSync: (broker: number, path: string) => Promise<void> | null = () => null;
   onAlterIsr: (outcomes: readonly IsrOutcome[]) => Promise<readonly IsrOutcome[]> = (outcomes) => Promise.resolve(outcomes);
 
   private constructor(readonly making: HostMaking) {}
@@ -126,7 +128,8 @@ export class HandCluster {
   /** Starts an incarnation on the broker's own disk: port open, logs open, then registered and unfenced. */
   async start(number: number, options: { readonly fenced?: boolean } = {}): Promise<HandBroker> {
     const id = nodeId(number);
-    const world = await this.making.world({ disk: `broker-${number}` });
+    const made = await this.making.world({ disk: `broker-${number}` });
+    const world: HostWorld = Object.create(made, { disk: { value: holding(made.disk, (path) => this.onSync(number, path)) } }) as HostWorld;
     const incarnation = world.random.uuid();
     const directory = await openLogDirectory(world, { path: "data", nodeId: id, clusterId: "cluster" });
     const coordination = new HandCoordination(this, id);
@@ -150,6 +153,17 @@ export class HandCluster {
   unfence(number: number): void {
     const { id, coordination } = this.broker(number);
     this.write([{ kind: "broker-changed", id, epoch: coordination.brokerEpoch ?? 0n, fenced: false, stopping: false }]);
+  }
+
+  /** What a broker does that was fenced while it was frozen: the same incarnation, a new epoch and secret. */
+  registerAgain(number: number): void {
+    const { id, coordination, world } = this.broker(number);
+    const known = this.image.broker(id);
+    if (known === null) throw new Error("not registered");
+    const epoch = this.#position + 1n;
+    coordination.brokerEpoch = epoch; // the controller's answer comes before the feed
+    this.write([{ kind: "broker-registered", id, incarnation: known.incarnation, directories: known.directories, rack: known.rack, listeners: known.listeners, nodePort: known.nodePort, features: { min: 1, max: 1 }, secret: world.random.uuid() }]);
+    this.write([{ kind: "broker-changed", id, epoch, fenced: false, stopping: false }]);
   }
 
   /** kill -9. The page cache survives. */
@@ -303,6 +317,32 @@ export class HandCluster {
       }
     });
   }
+}
+
+/** The same disk, where syncs begin when they may. */
+function holding(disk: Disk, hold: (path: string) => Promise<void> | null): Disk {
+  const open: Disk["open"] = (path, options) => {
+    const file = disk.open(path, options);
+    const sync = async () => {
+      await hold(path);
+      return file.sync();
+    };
+    return { path: file.path, size: () => file.size(), writeAt: (at, parts) => file.writeAt(at, parts), readAt: (at, into) => file.readAt(at, into), read: (at, into) => file.read(at, into), sync, truncate: (to) => file.truncate(to), close: () => file.close() };
+  };
+  return {
+    open,
+    readFile: (path) => disk.readFile(path),
+    exists: (path) => disk.exists(path),
+    list: (path) => disk.list(path),
+    makeDirectory: (path) => disk.makeDirectory(path),
+    rename: (from, to) => disk.rename(from, to),
+    unlink: (path) => disk.unlink(path),
+    removeTree: (path) => disk.removeTree(path),
+    syncDirectory: (path) => disk.syncDirectory(path),
+    lock: (path) => disk.lock(path),
+    freeBytes: (path) => disk.freeBytes(path),
+    bootId: () => disk.bootId(),
+  };
 }
 
 type Partition = ReturnType<HandCluster["partition"]>;
