@@ -28,6 +28,7 @@ describe("a loss of power", () => {
     fc.record({ kind: fc.constant("write" as const), position: fc.nat(5 * PAGE), length: fc.integer({ min: 1, max: 3 * PAGE }) }),
     fc.record({ kind: fc.constant("truncate" as const), bytes: fc.nat(6 * PAGE) }),
     fc.record({ kind: fc.constant("sync" as const) }),
+    fc.record({ kind: fc.constant("write while it syncs" as const), position: fc.nat(5 * PAGE), length: fc.integer({ min: 1, max: PAGE }) }),
   );
 
   test("keeps what was synced; of each page written since, the old, the new, or a beginning of the new up to a sector", async () => {
@@ -47,7 +48,12 @@ describe("a loss of power", () => {
               versions = [versions.at(-1) ?? new Uint8Array(0)];
               continue;
             }
-            if (one.kind === "write") file.writeAt(one.position, [filled(one.length, ++value)]);
+            if (one.kind === "write while it syncs") {
+              const syncing = file.sync();
+              versions = [versions.at(-1) ?? new Uint8Array(0)];
+              file.writeAt(one.position, [filled(one.length, ++value)]);
+              await syncing;
+            } else if (one.kind === "write") file.writeAt(one.position, [filled(one.length, ++value)]);
             else file.truncate(one.bytes);
             versions.push(machine.disk.cached("/data/f") ?? new Uint8Array(0));
           }

@@ -41,6 +41,19 @@ test("the end of one role is the end of its process, unless they live apart", ()
   expect(sim.halts.map(({ machine, role, reason }) => [machine, role, reason])).toEqual([["n1", "broker", "a bug"], ["n1", "controller", "a bug"], ["n2", "broker", "done"]]);
 });
 
+test("no two machines, roles or incarnations draw the same", () => {
+  const sim = new Simulation({ seed: 1 });
+  const seen = new Set<string>();
+  for (const name of ["n1", "n2"]) {
+    for (let start = 0; start < 3; start++) {
+      const process = sim.machine(name).start();
+      for (const role of ["broker", "controller"]) seen.add(process.world({ role }).random.uuid());
+      sim.machine(name).crash();
+    }
+  }
+  expect(seen.size).toBe(12);
+});
+
 test("the wires can be watched, and a message held back with all behind it", async () => {
   const sim = new Simulation({ seed: 1, guarded: false });
   const server = sim.machine("n1").start({ rpcPort: 9093 }).world({ role: "server" });
