@@ -71,8 +71,10 @@ export interface Wires {
 type State = "open" | "closed" | "gone" | "mute"; // gone: its machine lost power. mute: half-open, nothing is ever answered
 
 export class Socket implements LinkUser {
-  user: SocketUser | null = null;
   readonly owner: Life;
+  #user: SocketUser | null = null;
+  /** How it failed between the handshake and the hand-over, when there was nobody to tell. */
+  #missed: SocketFailure | null = null;
   readonly #wires: Wires;
   #peer: Socket | null = null;
   #state: State = "open";
@@ -104,6 +106,18 @@ export class Socket implements LinkUser {
 
   get isOpen(): boolean {
     return this.#state === "open";
+  }
+
+  get user(): SocketUser | null {
+    return this.#user;
+  }
+
+  set user(user: SocketUser | null) {
+    this.#user = user;
+    const missed = this.#missed;
+    if (user === null || missed === null) return;
+    this.#missed = null;
+    this.#wires.scheduler.at(this.#wires.scheduler.nowMs, this.owner.thread, () => user.failed(missed));
   }
 
   /** Nothing arrives before this time. */
@@ -258,14 +272,14 @@ export class Socket implements LinkUser {
     if (peer.#state !== "open") return this.#arriveAtNobody(peer, parcel.bytes === null);
     const { scheduler } = this.#wires;
     scheduler.trace.note("deliver", peer.owner.thread.id, scheduler.nowMs, parcel.bytes === null ? -1 : digestOf(parcel.bytes));
-    if (parcel.bytes !== null) peer.user?.received(parcel.bytes);
+    if (parcel.bytes !== null) peer.#user?.received(parcel.bytes);
     else {
-      peer.user?.finished();
-      this.#later(() => this.user?.finishDelivered());
+      peer.#user?.finished();
+      this.#later(() => this.#user?.finishDelivered());
     }
     if (this.#wantsRoom && this.#inFlightBytes * 2 <= this.#wires.windowBytes) {
       this.#wantsRoom = false;
-      this.#later(() => this.user?.room());
+      this.#later(() => this.#user?.room());
     }
     this.#arm();
     this.#leaveLinkIfDone();
@@ -275,7 +289,7 @@ export class Socket implements LinkUser {
     if (peer.#state === "mute") return this.#hold(); // unanswered until it gives up
     const wasClosedToo = isFinish && peer.#state === "closed" && peer.#finishing;
     this.#parcels.length = 0;
-    if (wasClosedToo) this.#later(() => this.user?.finishDelivered());
+    if (wasClosedToo) this.#later(() => this.#user?.finishDelivered());
     else this.#later(() => this.reset());
     this.#leaveLinkIfDone();
   }
@@ -307,7 +321,8 @@ export class Socket implements LinkUser {
     if (this.#head !== null) this.#wires.scheduler.cancel(this.#head);
     this.#head = null;
     this.#settleDown();
-    this.user?.failed(end);
+    if (this.#user === null) this.#missed = end;
+    else this.#user.failed(end);
   }
 
   /** No longer open: what still comes is the kernel's, not the thread's. */
