@@ -1,3 +1,5 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { join } from "node:path";
 import { Consumer, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
 import { CompressionTypes, Kafka, logLevel, Partitioners } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -81,6 +83,36 @@ describe("kafkajs", () => {
     await producer.disconnect();
     await admin.disconnect();
   });
+});
+
+test("a consumer killed with kill -9 and started again reads on once the dead one's session of 6 s is over", async () => {
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  const send = (round: string) => producer.send({ topic: "restarted", messages: Array.from({ length: 20 }, (_, i) => ({ key: `k${i}`, value: `${round} ${i}` })) });
+  await send("before");
+  const started: ChildProcess[] = [];
+  const start = () => {
+    const child = spawn(process.execPath, [join(__dirname, "consumer-process.mjs"), cluster.brokers.join(","), "restarted", "restarted-group"], { stdio: ["ignore", "pipe", "inherit"] });
+    started.push(child);
+    const one = { child, output: "" };
+    child.stdout?.on("data", (bytes: Buffer) => (one.output += bytes.toString("utf8")));
+    return one;
+  };
+  try {
+    const first = start();
+    await until(20_000, "the first reads", () => first.output.includes("before 19"));
+    first.child.kill("SIGKILL");
+    await send("after");
+    const began = Date.now();
+    const second = start();
+    await until(20_000, "the second reads what came after", () => second.output.includes("after 19"));
+    console.log(`a consumer restarted after kill -9 reads on after ${Date.now() - began} ms, with a session of 6000 ms`);
+    second.child.kill("SIGTERM");
+    await until(10_000, "it leaves", () => second.child.exitCode !== null);
+  } finally {
+    for (const child of started) child.kill("SIGKILL");
+    await producer.disconnect();
+  }
 });
 
 describe("@platformatic/kafka", () => {
