@@ -7,7 +7,8 @@
  * promises to settle, against 1.5 µs for an immediate that asks for the next one, which polls the operating system each time.
  * (`process._tickCallback` and V8's natives would drain too, but promise nothing; `vm` drains only promises born in its context.)
  *
- * Within a list the globals that reach the real world throw for any caller, packages included, so that a run cannot depend on them.
+ * Within a list the globals that reach the real world throw for any caller, packages included, so that a run cannot depend on them. Out of reach is
+ * only who has taken one of them aside before: the architecture test sees to it that our own code does not.
  */
 import { assert } from "../base/assert.js";
 

@@ -76,6 +76,11 @@ export class Scheduler {
     this.#cancelled = 0;
   }
 
+  /** Events that wait for their time, cancelled ones that are still there included. */
+  get planned(): number {
+    return this.#queue.size;
+  }
+
   /** When the next event is due; Infinity if there is none. */
   nextMs(): number {
     this.#dropCancelled();
