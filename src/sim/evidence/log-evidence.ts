@@ -12,7 +12,7 @@ export class LogEvidence implements LogEvents {
   readonly tracked = new Map<FileContent, LogReplica>();
 
   readonly onBorn = new Signal<{ readonly replica: LogReplica; readonly fact: BatchFact }>();
-  readonly onAdded = new Signal<{ readonly replica: LogReplica; readonly fact: BatchFact }>();
+  readonly onAdded = new Signal<{ readonly replica: LogReplica; readonly fact: BatchFact; readonly before: BatchFact | null }>();
   readonly onCut = new Signal<{ readonly replica: LogReplica; readonly facts: readonly BatchFact[] }>();
   readonly onHardened = new Signal<LogReplica>();
   readonly onClash = new Signal<{ readonly replica: LogReplica; readonly known: BatchFact; readonly text: string }>();
@@ -115,8 +115,8 @@ export class LogEvidence implements LogEvents {
     this.onBorn.tell({ replica, fact });
   }
 
-  added(replica: LogReplica, fact: BatchFact): void {
-    this.onAdded.tell({ replica, fact });
+  added(replica: LogReplica, fact: BatchFact, before: BatchFact | null): void {
+    this.onAdded.tell({ replica, fact, before });
   }
 
   cut(replica: LogReplica, facts: readonly BatchFact[]): void {

@@ -23,7 +23,8 @@ export interface BatchFact {
 export interface LogEvents {
   /** A batch that no disk had before. */
   born(replica: LogReplica, fact: BatchFact): void;
-  added(replica: LogReplica, fact: BatchFact): void;
+  /** @param before the batch in front of it; null for the first one */
+  added(replica: LogReplica, fact: BatchFact, before: BatchFact | null): void;
   /** The node took them out from the end, newest last. */
   cut(replica: LogReplica, facts: readonly BatchFact[]): void;
   hardened(replica: LogReplica): void;
@@ -108,6 +109,8 @@ export class LogReplica implements RecordFileEvents<BatchFact> {
   #written: readonly RecordFile<BatchFact>[] = [];
   #durable: readonly RecordFile<BatchFact>[] = [];
   #quiet = true;
+  /** The last batch written. */
+  #tail: BatchFact | null = null;
 
   /** @param tracked where the replica of each open segment is looked up */
   constructor(node: number, folder: string, facts: PartitionFacts, disk: MachineDisk, tracked: Map<FileContent, LogReplica>, events: LogEvents) {
@@ -217,10 +220,13 @@ export class LogReplica implements RecordFileEvents<BatchFact> {
   // ------------------------------------------------------------------------------------------------------------ from the files
 
   added(_file: RecordFile<BatchFact>, fact: BatchFact): void {
-    if (!this.#quiet) this.#events.added(this, fact);
+    const before = this.#tail;
+    this.#tail = fact;
+    if (!this.#quiet) this.#events.added(this, fact, before);
   }
 
   cut(_file: RecordFile<BatchFact>, facts: readonly BatchFact[]): void {
+    this.#tail = this.lastWritten;
     if (!this.#quiet) this.#events.cut(this, facts);
   }
 

@@ -140,10 +140,9 @@ export class RaftEvidence {
   /** The newest committed membership. */
   membersCommitted: EntryFact | null = null;
 
-  /** The membership in force in a log that ends with this entry. */
-  membersAt(fact: EntryFact): EntryFact | null {
-    for (let at: EntryFact | null = fact; at !== null; at = this.facts.of(at.index - 1, at.previousTerm)) if (at.members !== null) return at;
-    return null;
+  /** The membership that the one of this entry follows in its log. */
+  membersBefore(fact: EntryFact): EntryFact | null {
+    return this.facts.of(fact.index - 1, fact.previousTerm)?.inForce ?? null;
   }
 
   /** Voters on whose disks an entry was at some time, of those of a membership. */

@@ -19,6 +19,8 @@ export interface EntryFact {
   readonly kind: number;
   readonly payload: Buffer;
   readonly members: Membership | null;
+  /** The entry of the membership that is in force in a log that ends here: itself, or one before it. */
+  inForce: EntryFact | null;
   /** On whose disks it was durable at some time. */
   readonly durableOn: Set<VoterKey>;
 }
@@ -162,18 +164,18 @@ export class RaftNode implements RecordFileEvents<EntryFact> {
     return end;
   }
 
+  /** The first entry of its durable log; null where that is empty. */
+  get firstDurable(): number | null {
+    for (const file of this.#durable) {
+      const first = file.durable[0]?.record.index;
+      if (first !== undefined) return first;
+    }
+    return null;
+  }
+
   /** Whether it would still hold that entry without power, in its log or within a snapshot. */
   keeps(fact: EntryFact): boolean {
     return this.snapshotIndex >= fact.index || this.durableEntry(fact.index) === fact;
-  }
-
-  /** The newest membership that its written log holds; null if that is in a snapshot. */
-  get membersWritten(): EntryFact | null {
-    for (let i = this.#written.length - 1; i >= 0; i--) {
-      const list = this.#written[i]?.written ?? [];
-      for (let j = list.length - 1; j >= 0; j--) if (list[j]?.record.kind === 2) return list[j]?.record ?? null;
-    }
-    return null;
   }
 
   /** The last entry of its written log. */
@@ -219,7 +221,8 @@ export class RaftNode implements RecordFileEvents<EntryFact> {
       this.#events.clash(this, known, text);
     }
     const own = Buffer.from(payload);
-    const fact: EntryFact = { index, term, previousTerm, kind, payload: own, members: kind === 2 ? decodeMembership(own) : null, durableOn: new Set() };
+    const fact: EntryFact = { index, term, previousTerm, kind, payload: own, members: kind === 2 ? decodeMembership(own) : null, inForce: null, durableOn: new Set() };
+    fact.inForce = kind === 2 ? fact : (this.#facts.of(index - 1, previousTerm)?.inForce ?? null);
     return { record: known === null ? this.#facts.add(fact) : fact, at, end };
   };
 
