@@ -14,6 +14,8 @@ import { valueIn } from "./payload.js";
 export interface FetcherOptions {
   readonly maxWaitMs: number;
   readonly maxBytes: number;
+  /** Between an answer and the next question to the same broker: what was read is dealt with meanwhile. */
+  readonly pauseMs: number;
   readonly sessions: boolean;
   readonly readCommitted: boolean;
   /** Records were shown, or the end moved. */
@@ -95,6 +97,7 @@ export class Fetcher {
       }
       if (session === null || session.link !== link) session = { link, id: 0, epoch: this.options.sessions ? 0 : -1, known: new Map() };
       if (!(await this.#ask(session, mine))) session = null;
+      if (this.options.pauseMs > 0 && !this.#stopped) await world.clock.sleep(draws.around(this.options.pauseMs));
     }
   }
 

@@ -95,6 +95,7 @@ export class FinalReader implements Actor {
     const fetcher = new Fetcher(this.body, this.#view, {
       maxWaitMs: 100,
       maxBytes: 4_000_000,
+      pauseMs: 0,
       sessions: false,
       readCommitted: false,
       onPoll: (poll) => {

@@ -150,6 +150,7 @@ export class GroupMember implements Actor {
     const fetcher = new Fetcher(this.body, this.#view, {
       maxWaitMs: 250,
       maxBytes: 100_000,
+      pauseMs: 150,
       sessions: false,
       readCommitted: false,
       onPoll: ({ partition, position, last }) => {

@@ -20,6 +20,7 @@ export class Reader implements Actor {
     this.fetcher = new Fetcher(body, this.view, {
       maxWaitMs: plan.maxWaitMs,
       maxBytes: draws.pick([2_000, 50_000, 1_000_000]),
+      pauseMs: draws.pick([20, 100, 300]),
       sessions: draws.chance(0.6),
       readCommitted: plan.isolation === "read-committed",
     });
