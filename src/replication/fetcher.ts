@@ -3,27 +3,29 @@
  * named again, so that the offset asked for is what is on this disk. A round waits for its syncs, within bounds: whose sync hangs sits out, in the session but
  * unnamed, and holds nobody else up.
  */
+import { BufferPool } from "../base/buffer-pool.js";
 import { backoffMs } from "../base/backoff.js";
 import { epoch as toEpoch, offset as toOffset, type NodeId } from "../base/ids.js";
 import type { Coordination } from "../coordination/coordination.js";
 import { LogError } from "../log/partition-log.js";
 import { errorName } from "../protocol/errors.js";
 import { ProtocolError } from "../protocol/frame.js";
-import type { FetchRequest, FetchResponse } from "../protocol/messages/01-fetch.js";
-import type { Input } from "../protocol/schema.js";
+import type { FetchResponse } from "../protocol/messages/01-fetch.js";
 import { NetworkFault } from "../world/network.js";
 import type { World } from "../world/world.js";
 import { ConnectionLost, ReplicaClient } from "./replica-client.js";
+import { followerFetch, isSame, type FollowerFetch, type Listed, type Sent } from "./fetch-request.js";
 import { onReply } from "./follower-steps.js";
 import type { Replica } from "./replica.js";
 
 const REDIAL = { firstMs: 10, maxMs: 500 };
-const MIN_BYTES = 1;
 const FETCH_SLACK_MS = 5_000;
 /** A partition whose leader refuses it, or whose part could not be used, is left out for so long. */
 const DELAY_MS = 50;
 /** Newcomers that come one after the other share one new connection. */
 const NEWCOMERS_MS = 5;
+/** Memory for answers that is kept while nothing comes, and the largest answer it is kept for. */
+const FRAMES = { keepMaxBytes: 8 * 1024 * 1024, largestBytes: 8 * 1024 * 1024 };
 /**
  * How long a fetch may wait at the leader while a partition of ours cannot take part yet: so long, or this share of the time it could not. A disk that is
  * slow costs a few empty rounds then, and the partition's offset is told little later than it could be.
@@ -38,13 +40,6 @@ const SYNC_PATIENCE_MS = 500;
 /** So often in a row a partition may be refused before people are told: about a second. */
 const REFUSALS_TOLD = 20;
 
-interface Sent {
-  readonly offset: number;
-  readonly epoch: number;
-  readonly lastEpoch: number;
-  readonly logStart: number;
-}
-
 export interface FetcherSettings {
   number(name: string): number;
 }
@@ -57,6 +52,7 @@ export class Fetcher {
   readonly #changed = new Set<string>();
   readonly #watches = new Map<string, () => void>();
   #client: ReplicaClient | null = null;
+  readonly #frames = new BufferPool(FRAMES);
   #session: { id: number; epoch: number; sent: Map<string, Sent> } = { id: 0, epoch: 0, sent: new Map() };
   #running = false;
   #stopped = false;
@@ -198,7 +194,9 @@ export class Fetcher {
     }
     this.#session.id = answer.sessionId;
     this.#session.epoch = answer.sessionId === 0 ? 0 : this.#session.epoch + 1;
-    await this.#take(answer);
+    const taken = this.#take(answer);
+    client.recycle(); // the logs have taken what they need
+    await taken;
     if (answer.sessionId === 0) {
       this.#session.sent.clear(); // refused a session: everything is listed each time
       for (const key of this.#replicas.keys()) this.#changed.add(key);
@@ -211,7 +209,7 @@ export class Fetcher {
     const where = broker?.listeners.find((one) => one.name === this.listener);
     const token = this.coordination.sessionToken(this.leader);
     if (where === undefined || token === null || this.coordination.brokerEpoch === null) return null;
-    const client = await ReplicaClient.connect(this.world, where, { clientId: `replica-${this.self}`, token });
+    const client = await ReplicaClient.connect(this.world, where, { clientId: `replica-${this.self}`, token, frames: this.#frames });
     if (this.#stopped) {
       client.close();
       throw new ConnectionLost("stopped");
@@ -221,20 +219,14 @@ export class Fetcher {
   }
 
   /** A new session lists everything; afterwards only what has changed. Null when there is nothing to ask for yet. */
-  #request(): (Input<typeof FetchRequest> & { readonly maxWaitMs: number }) | null {
+  #request(): FollowerFetch | null {
     const { sent } = this.#session;
     const nowMs = this.world.clock.nowMs();
     let maxWaitMs = this.settings.number("replica.fetch.wait.max.ms");
-    const forgotten = new Map<string, { topicId: Replica["topicId"]; partitions: number[] }>();
-    for (const key of this.#forgotten) {
-      sent.delete(key);
-      const [topicId = "", partition = ""] = key.split("/");
-      const entry = forgotten.get(topicId) ?? { topicId: topicId as Replica["topicId"], partitions: [] };
-      entry.partitions.push(Number(partition));
-      forgotten.set(topicId, entry);
-    }
-    const topics = new Map<string, { topicId: Replica["topicId"]; partitions: NonNullable<NonNullable<Input<typeof FetchRequest>["topics"]>[number]["partitions"]>[number][] }>();
+    const forgotten = [...this.#forgotten];
     this.#forgotten.clear();
+    for (const key of forgotten) sent.delete(key);
+    const listed: Listed[] = [];
     for (const key of [...this.#changed]) {
       const replica = this.#replicas.get(key);
       if (replica === undefined) {
@@ -256,32 +248,22 @@ export class Fetcher {
       this.#unready.delete(key);
       this.#delayed.delete(key);
       this.#changed.delete(key);
-      const now: Sent = { offset: replica.countedEnd, epoch: replica.epoch, lastEpoch: log.lastEpoch, logStart: log.start };
+      const at: Sent = { offset: replica.countedEnd, epoch: replica.epoch, lastEpoch: log.lastEpoch, logStart: log.start };
       const before = sent.get(key);
-      if (before !== undefined && before.offset === now.offset && before.epoch === now.epoch && before.lastEpoch === now.lastEpoch && before.logStart === now.logStart) continue;
-      sent.set(key, now);
-      const entry = topics.get(log.topicId) ?? { topicId: log.topicId, partitions: [] };
-      entry.partitions.push({
-        partition: log.partition,
-        currentLeaderEpoch: now.epoch,
-        fetchOffset: BigInt(now.offset),
-        lastFetchedEpoch: now.lastEpoch,
-        logStartOffset: BigInt(now.logStart),
-        partitionMaxBytes: this.settings.number("replica.fetch.max.bytes"),
-      });
-      topics.set(log.topicId, entry);
+      if (before !== undefined && isSame(before, at)) continue;
+      sent.set(key, at);
+      listed.push({ topicId: log.topicId, partition: log.partition, at });
     }
-    if (sent.size === 0 && forgotten.size === 0) return null;
-    return {
-      replicaState: { replicaId: this.self, replicaEpoch: this.coordination.brokerEpoch ?? -1n },
+    if (sent.size === 0 && forgotten.length === 0) return null;
+    return followerFetch({
+      replica: { id: this.self, epoch: this.coordination.brokerEpoch ?? -1n },
+      session: this.#session,
+      listed,
+      forgotten,
       maxWaitMs,
-      minBytes: MIN_BYTES,
       maxBytes: this.settings.number("replica.fetch.response.max.bytes"),
-      sessionId: this.#session.id,
-      sessionEpoch: this.#session.epoch,
-      topics: [...topics.values()],
-      forgottenTopicsData: [...forgotten.values()],
-    };
+      partitionMaxBytes: this.settings.number("replica.fetch.max.bytes"),
+    });
   }
 
   /** Appends all; the syncs of one round run together. */

@@ -47,7 +47,7 @@ export class Producing {
   /** Large compressed batches are checked in other threads before any of the request is appended; what is light is checked as it is appended. */
   #validateAll(items: readonly ProduceItem[], options: ProduceOptions): Promise<readonly (Validated | null)[]> {
     return Promise.all(
-      items.map((item) => {
+      items.map(async (item) => {
         const found = this.finder.find(item.ref);
         if (item.records === null || !found.ok || !isHeavy(item.records, found.replica.rules)) return null;
         return validateAnywhere(this.world, item.records, this.#rules(found.replica, options));

@@ -1,4 +1,5 @@
 /** One connection to a leader's broker: shows the session token, then one fetch at a time. */
+import type { BufferPool } from "../base/buffer-pool.js";
 import { decodeResponse, encodeRequestFrame, FrameSplitter, ProtocolError } from "../protocol/frame.js";
 import { FetchRequest, FetchResponse } from "../protocol/messages/01-fetch.js";
 import { ApiVersionsRequest, ApiVersionsResponse } from "../protocol/messages/18-api-versions.js";
@@ -19,9 +20,11 @@ export class ReplicaClient {
   #correlation = 0;
   #answer: { readonly resolve: (frame: Uint8Array) => void; readonly reject: (error: Error) => void } | null = null;
   #ended = false;
-  readonly #splitter = new FrameSplitter(FRAME_MAX_BYTES);
+  readonly #splitter: FrameSplitter;
+  #lastFrame: Uint8Array | null = null;
 
-  private constructor(readonly world: World, readonly connection: Connection, readonly clientId: string) {
+  private constructor(readonly world: World, readonly connection: Connection, readonly clientId: string, frames: BufferPool) {
+    this.#splitter = new FrameSplitter(FRAME_MAX_BYTES, frames);
     connection.onData((chunk) => {
       try {
         for (const frame of this.#splitter.push(chunk)) this.#take()?.resolve(frame);
@@ -39,15 +42,21 @@ export class ReplicaClient {
   }
 
   /** @throws NetworkFault, ConnectionLost */
-  static async connect(world: World, to: { readonly host: string; readonly port: number }, who: { readonly clientId: string; readonly token: string }): Promise<ReplicaClient> {
+  static async connect(world: World, to: { readonly host: string; readonly port: number }, who: { readonly clientId: string; readonly token: string; readonly frames: BufferPool }): Promise<ReplicaClient> {
     const connection = await world.network.connect({ ...to, timeoutMs: CONNECT_MS });
-    const client = new ReplicaClient(world, connection, who.clientId);
+    const client = new ReplicaClient(world, connection, who.clientId, who.frames);
     await client.#ask(ApiVersionsRequest, ApiVersionsResponse, 3, { clientSoftwareName: REPLICA_SOFTWARE, clientSoftwareVersion: tokenAsVersion(who.token) }, CONNECT_MS);
     return client;
   }
 
   fetch(request: Input<typeof FetchRequest>, deadlineMs: number): Promise<FetchResponse> {
     return this.#ask(FetchRequest, FetchResponse, FETCH_VERSION, request, deadlineMs);
+  }
+
+  /** The bytes of the last answer are not looked at any more. */
+  recycle(): void {
+    if (this.#lastFrame !== null) this.#splitter.recycle(this.#lastFrame);
+    this.#lastFrame = null;
   }
 
   close(): void {
@@ -81,6 +90,7 @@ export class ReplicaClient {
       };
       this.connection.write(encodeRequestFrame(request, version, { correlationId, clientId: this.clientId }, value));
     });
+    this.#lastFrame = frame;
     return decodeResponse(response, version, frame).body;
   }
 }
