@@ -109,7 +109,7 @@ function drawFaults(seeded: Seeded, ids: readonly number[], faultsMs: number, wa
   const kinds = wanted === "swarm" ? drawKinds(seeded.fork("kinds")) : wanted;
   if (kinds.length === 0) return [];
   const hardness = seeded.fork("hardness").fraction();
-  const everyMs = lasting(seeded.fork("pace"), 1_500, 12_000); // between beginnings, on average
+  const everyMs = lasting(seeded.fork("pace"), 700, 7_000); // between beginnings, usually
   const draws = seeded.fork("times");
   const faults: FaultPlan[] = [];
   let atMs = draws.chance(0.1) ? 0 : FIRST_FAULT_MS;

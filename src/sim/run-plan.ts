@@ -15,6 +15,7 @@ import { Ledgers } from "./faults/ledgers.js";
 import { coreCould, describeNode, whatAils, whatAilsCore } from "./health.js";
 import type { LogLevel } from "./logger.js";
 import { realMs } from "./outside.js";
+import type { Checker } from "./invariants/invariant.js";
 import { hardenOutside } from "./permanent.js";
 import type { Plan } from "./plan.js";
 import { machineOptions } from "./plan-draw.js";
@@ -37,13 +38,6 @@ export interface Workload {
     /** Records, by the acks that their producers asked for. */
     readonly acknowledged: { readonly none: number; readonly leader: number; readonly all: number };
   };
-}
-
-/** One property. It calls `run.violate`, or throws. */
-export interface Checker {
-  onEvent?(): void;
-  scan?(): void;
-  atEnd?(phase: Phase): void;
 }
 
 export interface Parts {
@@ -129,13 +123,11 @@ class Running {
       this.#sim.at(0, () => this.#begin());
       this.#sim.afterEvent = () => this.#afterEvent();
       await this.#runUntil(this.plan.phases.faultsMs);
-      await this.#end("faults");
+      this.#endPhase();
       await this.#coreAlone();
-      await this.#end("core");
       await this.#healed();
-      await this.#end("healed");
       this.#phase = "over";
-      await this.#end("over");
+      this.#endPhase();
     } catch (error) {
       this.#violate("simulation", error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
@@ -176,6 +168,7 @@ class Running {
     const lacks = () => whatAilsCore(this.#cluster, core, could) ?? (writes && (this.#workload?.counts.acknowledged.all ?? 0) <= acknowledged ? "no record has been acknowledged by all" : null);
     await this.#until("core-liveness", phases.coreMs, lacks);
     await this.#runUntil(this.#sim.nowMs + CORE_DWELL_MS);
+    this.#endPhase();
     soften();
   }
 
@@ -202,6 +195,7 @@ class Running {
     await this.#runUntil(this.#sim.nowMs + rest.settleMs);
     if (this.#isOver()) return;
     await this.#until("back-at-rest", rest.maxMs, () => rest.exceeded());
+    this.#endPhase();
   }
 
   /** Bits that nothing depends on, or that nobody has read yet, may stay flipped: all else must have been repaired. */
@@ -209,11 +203,11 @@ class Running {
     return this.#atlas.damagedNodes.filter((id) => which(id)).flatMap((id) => this.#atlas.lacks(id, { flips: false }) ?? []).join("; ") || null;
   }
 
-  async #end(phase: Phase): Promise<void> {
+  /** Before what the phase did is undone. */
+  #endPhase(): void {
     if (this.#isOver()) return;
     for (const checker of this.#checkers) checker.scan?.();
-    for (const checker of this.#checkers) checker.atEnd?.(phase);
-    await Promise.resolve();
+    for (const checker of this.#checkers) checker.atEnd?.(this.#phase);
   }
 
   // ------------------------------------------------------------------------------------------------------------ the loop

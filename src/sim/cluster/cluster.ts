@@ -12,6 +12,8 @@ export class SimCluster {
   /** Processes that ended by a fault of their own, not killed by the plan: an injected disk fault may explain one, nothing else does. */
   readonly falls: MachineHalt[] = [];
   readonly #seeded: Seeded;
+  /** Nodes that are about to be started again. */
+  readonly #returning = new Set<SimNode>();
 
   constructor(readonly sim: Simulation, plan: Pick<Plan, "nodes" | "settings">) {
     this.#seeded = sim.seeded.fork("restarts");
@@ -56,8 +58,11 @@ export class SimCluster {
     const node = this.nodes.find((one) => one.machine.name === halt.machine);
     if (node === undefined) return;
     if (halt.cause !== undefined) this.falls.push(halt);
+    if (this.#returning.has(node)) return; // each of its Worlds ends
+    this.#returning.add(node);
     const delayMs = this.#seeded.around(RESTART_MS, 10_000);
     this.sim.at(this.sim.nowMs + delayMs, () => {
+      this.#returning.delete(node);
       if (node.wanted && node.machine.powered && !node.isUp) node.start();
     });
   }

@@ -26,10 +26,18 @@ interface Damage {
   /** Its broker's epoch in the metadata then; a repaired node has a newer one. */
   readonly brokerEpoch: bigint;
   readonly flips: Flip[];
+  /** Since when its node has not run for more than a moment; null while it does. */
+  downSinceMs: number | null;
+  /** The incarnation that was seen last, and when first. */
+  seen: { readonly incarnation: object | null; readonly sinceMs: number };
 }
 
 /** How long after a disk's fault has ended a process may still end of it: what failed is told late by a stalled disk. */
 const AFTERMATH_MS = 30_000;
+/** A node that refuses its damaged disk for so long gets an empty one from whoever looks after it. */
+const REPLACE_AFTER_MS = 15_000;
+/** What has run for so long has accepted its disk. */
+const RUNS_AFTER_MS = 3_000;
 
 export class Atlas implements Excuses {
   readonly #damaged = new Map<number, Damage>();
@@ -37,6 +45,8 @@ export class Atlas implements Excuses {
   readonly #failing = new Map<number, { untilMs: number; holds: number }>();
   /** Damage that was repaired, for the report. */
   repairs = 0;
+  /** Disks that were replaced because their nodes would not start with them. */
+  replacements = 0;
   /** Damage that was asked for and would have been too much. */
   refusals = 0;
 
@@ -95,6 +105,7 @@ export class Atlas implements Excuses {
   /** Looks whether repairs are done. To be called now and then. */
   look(): void {
     for (const id of this.damagedNodes) {
+      this.#replaceIfRefused(id);
       if (this.lacks(id) !== null) continue;
       this.#damaged.delete(id);
       this.repairs++;
@@ -107,10 +118,26 @@ export class Atlas implements Excuses {
     let damage = this.#damaged.get(id);
     if (damage === undefined) {
       const epoch = this.#newestImage()?.image.broker(id as NodeId)?.epoch ?? -1n; // ids of the plan are node ids
-      damage = { sinceMs: this.sim.nowMs, brokerEpoch: epoch, flips: [] };
+      damage = { sinceMs: this.sim.nowMs, brokerEpoch: epoch, flips: [], downSinceMs: null, seen: { incarnation: null, sinceMs: this.sim.nowMs } };
       this.#damaged.set(id, damage);
     }
     return damage;
+  }
+
+  /** It ends again and again because its disk is not what it was: an operator replaces it, which costs no more than the damage has. */
+  #replaceIfRefused(id: number): void {
+    const damage = this.#damaged.get(id);
+    const node = this.cluster.node(id);
+    if (damage === undefined || !node.wanted) return;
+    const { nowMs } = this.sim;
+    if (damage.seen.incarnation !== node.current) damage.seen = { incarnation: node.current, sinceMs: nowMs };
+    const runs = node.isUp && nowMs - damage.seen.sinceMs >= RUNS_AFTER_MS;
+    damage.downSinceMs = runs ? null : (damage.downSinceMs ?? nowMs);
+    if (node.isUp || damage.downSinceMs === null || nowMs - damage.downSinceMs < REPLACE_AFTER_MS || !node.machine.powered) return;
+    damage.downSinceMs = null;
+    this.replacements++;
+    if (this.sim.trace.withText) this.sim.trace.say("fault", node.machine.name, nowMs, "the node does not accept its damaged disk: it is replaced");
+    node.machine.disk.wipe();
   }
 
   #wholeWithout(id: number): boolean {

@@ -178,7 +178,8 @@ export const rollingRestart: FaultKind = {
           const sinceMs = run.sim.nowMs;
           const whenReady = () => {
             if (over) return;
-            const ready = ledgers.cluster.node(id).current?.broker?.isReady() === true;
+            const node = ledgers.cluster.node(id);
+            const ready = node.isUp && node.current?.broker?.isReady() === true;
             if (ready || run.sim.nowMs - sinceMs > READY_MAX_MS) next(i + 1);
             else run.sim.at(run.sim.nowMs + POLL_MS, whenReady);
           };
