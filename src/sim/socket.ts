@@ -189,9 +189,7 @@ export class Socket implements LinkUser {
 
   linkUp(): void {
     const peer = this.#peer;
-    if (this.#state === "open" && peer !== null && (peer.#state === "gone" || peer.#state === "closed")) {
-      this.#later(() => this.reset(), this.#wires.keepalive.everyMs * (this.#wires.link.below(1000) / 1000));
-    }
+    if (peer !== null && (peer.#state === "gone" || peer.#state === "closed")) this.#probeForgotten();
     if (this.#head !== null || this.#parcels.length === 0) return;
     this.#stopGivingUp();
     const atMs = this.#wires.scheduler.nowMs + this.#wires.link.retransmitMs();
@@ -218,6 +216,11 @@ export class Socket implements LinkUser {
       this.#suspects = silentMs > 0;
       if (silentMs > 0) this.#lookAgain(deadMs - silentMs, deadMs);
     });
+  }
+
+  /** The peer knows nothing of this stream any more, and says so to the next probe. */
+  #probeForgotten(): void {
+    if (this.#state === "open") this.#later(() => this.reset(), this.#wires.keepalive.everyMs * (this.#wires.link.below(1000) / 1000));
   }
 
   #silentForMs(): number {
@@ -321,6 +324,8 @@ export class Socket implements LinkUser {
     if (this.#head !== null) this.#wires.scheduler.cancel(this.#head);
     this.#head = null;
     this.#settleDown();
+    const peer = this.#peer;
+    if (end === "timed-out" && peer !== null) peer.#probeForgotten(); // nobody tells it otherwise: what was in the way may have been a standing process, not a link
     if (this.#user === null) this.#missed = end;
     else this.#user.failed(end);
   }
