@@ -97,7 +97,7 @@ export class Fetcher {
       }
       if (session === null || session.link !== link) session = { link, id: 0, epoch: this.options.sessions ? 0 : -1, known: new Map() };
       if (!(await this.#ask(session, mine))) session = null;
-      if (this.options.pauseMs > 0 && !this.#stopped) await world.clock.sleep(draws.around(this.options.pauseMs));
+      if (this.options.pauseMs > 0 && !this.#stopped && !this.body.context.stopping) await world.clock.sleep(draws.around(this.options.pauseMs));
     }
   }
 

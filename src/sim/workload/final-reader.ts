@@ -22,7 +22,7 @@ export interface FinalTask {
 const RETRY_MS = 250;
 const LOOK_MS = 50;
 const TRIES = 80;
-const READERS_MAX_MS = 20_000;
+const STUCK_MS = 10_000; // a reader that gets no further for so long never will
 const SETTLE_MS = 3_000; // until every broker has the newest metadata
 
 export class FinalReader implements Actor {
@@ -140,10 +140,18 @@ export class FinalReader implements Actor {
     }
   }
 
+  /** As long as any of them gets on. */
   async #readers(ends: ReadonlyMap<Partition, number>): Promise<void> {
     const { world } = this.body;
-    const untilMs = world.clock.nowMs() + READERS_MAX_MS;
     this.#at = "the readers";
-    while (world.clock.nowMs() < untilMs && this.task.positions().some(({ partition, position }) => position < (ends.get(partition) ?? 0))) await world.clock.sleep(RETRY_MS);
+    let lacking = Infinity;
+    let sinceMs = world.clock.nowMs();
+    for (;;) {
+      const now = this.task.positions().reduce((sum, { partition, position }) => sum + Math.max(0, (ends.get(partition) ?? 0) - position), 0);
+      if (now < lacking) sinceMs = world.clock.nowMs();
+      lacking = now;
+      if (now === 0 || world.clock.nowMs() - sinceMs > STUCK_MS) return;
+      await world.clock.sleep(RETRY_MS);
+    }
   }
 }
