@@ -80,7 +80,7 @@ export class Watching implements Observer {
   readonly #run: Run;
   readonly #byDisk = new Map<MachineDisk, Watched>();
   readonly #byName = new Map<string, Watched>();
-  /** Nodes whose brokers may have moved something. */
+  /** Nodes whose brokers have told somebody something. */
   readonly #touched = new Set<SimNode>();
   readonly #onError: (error: unknown) => void;
 
@@ -153,9 +153,8 @@ export class Watching implements Observer {
     this.#guarded(() => {
       const watched = this.#byDisk.get(disk);
       const replica = this.evidence.logs.tracked.get(file);
-      if (replica === undefined) return watched?.raft.synced(file, snapshot);
-      replica.synced(file, snapshot);
-      if (watched !== undefined) this.#touched.add(watched.node);
+      if (replica === undefined) watched?.raft.synced(file, snapshot);
+      else replica.synced(file, snapshot);
     });
   }
 
@@ -213,16 +212,16 @@ export class Watching implements Observer {
   wrote(connection: SimConnection, bytes: Uint8Array): void {
     this.#guarded(() => {
       const watched = this.#served(connection);
-      if (watched !== null && !this.#isBroker(connection)) this.evidence.clients.wrote(watched.node.id, connection, bytes);
+      if (watched === null) return;
+      this.#touched.add(watched.node);
+      if (!this.#isBroker(connection)) this.evidence.clients.wrote(watched.node.id, connection, bytes);
     });
   }
 
   delivered(connection: SimConnection, bytes: Uint8Array): void {
     this.#guarded(() => {
       const watched = this.#served(connection);
-      if (watched === null) return;
-      this.#touched.add(watched.node);
-      if (!this.#isBroker(connection)) this.evidence.clients.delivered(watched.node.id, connection, bytes);
+      if (watched !== null && !this.#isBroker(connection)) this.evidence.clients.delivered(watched.node.id, connection, bytes);
     });
   }
 

@@ -137,6 +137,11 @@ export class RaftEvidence {
     }
   }
 
+  /** More may be committed than anybody was told on the quorum's wires: its leader, and who got an answer from it, know first. */
+  get mayBeBehind(): boolean {
+    return this.facts.at(this.committedEnd + 1).some((fact) => fact.inForce?.members != null && this.isQuorumOf(fact.inForce.members, fact));
+  }
+
   /** The newest committed membership. */
   membersCommitted: EntryFact | null = null;
 

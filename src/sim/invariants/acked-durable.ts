@@ -8,10 +8,11 @@ import { type Invariant } from "./invariant.js";
 export const ackedDurable: Invariant = {
   name: "acked-durable",
   source: "design §7, §11 high watermark ≤ durable end on every in-sync replica; reliability.md P4, P9",
-  watch(run, { logs, brokers, clients, metadata, shaken }) {
+  watch(run, { logs, brokers, clients, metadata, raft, shaken }) {
     const violate = (text: string) => run.violate("acked-durable", text);
     const lacks = (facts: PartitionFacts, id: number, end: number, batch: BatchFact | null): string | null => {
-      if (run.excuses.isDamaged(id) || (facts.lax && (shaken.get(id) ?? 0) > 0)) return null;
+      // Whose sync failed discards what lay above its checkpoint, tells so when it registers, and leaves the ISR then.
+      if (run.excuses.isDamaged(id) || run.excuses.explainsFall(id, run.sim.nowMs) || (facts.lax && (shaken.get(id) ?? 0) > 0)) return null;
       const replica = logs.replicaOf(id, facts);
       const view = facts.lax ? "written" : "durable";
       const has = replica === null ? 0 : facts.lax ? replica.end : replica.durableEnd;
@@ -42,7 +43,7 @@ export const ackedDurable: Invariant = {
       const named = topic === "" ? metadata.image.topicById(topicId as never) : metadata.image.topic(topic); // a client's id is a uuid by its codec
       const replica = named === null ? null : logs.replica(node, named.name, partition);
       const state = named?.partition(partition) ?? null;
-      if (replica === null || state === null || replica.facts.topicId !== named?.id) return;
+      if (raft.mayBeBehind || replica === null || state === null || replica.facts.topicId !== named?.id) return;
       const batch = replica.batchAt(base);
       if (batch !== null) judge(`node ${node} acknowledges offset ${base} of ${replica.name}`, replica.facts, state.isr, batch.last + 1, batch);
     });
