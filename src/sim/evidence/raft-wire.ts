@@ -80,6 +80,7 @@ export function callKind(bytes: Uint8Array): string {
     if ((field & 7) === 0) varint(reading);
     else {
       const size = varint(reading);
+      if (field >>> 3 === 2 && size === 9 && bytes[reading.at] === 0x68) return "heartbeat"; // nearly all of them
       if (field >>> 3 === 2) return Buffer.from(bytes.buffer, bytes.byteOffset + reading.at, size).toString("latin1");
       reading.at += size;
     }

@@ -5,6 +5,8 @@ import { type Invariant } from "./invariant.js";
 
 const HEAD_BYTES = 10;
 const ENTRY_BYTES = 46;
+/** Every so many scans: the files are seldom written. */
+const EVERY = 3;
 
 /** What a node keeps of producers at an offset is what the batches of its log below that offset say. */
 export const producerState: Invariant = {
@@ -33,20 +35,25 @@ export const producerState: Invariant = {
       const missing = [...made.keys()].find((id) => !told.has(id));
       if (missing !== undefined && !expires) run.violate("producer-state", `node ${replica.node} keeps nothing in ${path} of producer ${missing}, which is in its log`);
     };
-    return {
-      scan() {
-        for (const node of run.cluster.nodes) {
-          if (run.excuses.isDamaged(node.id)) continue;
-          for (const replica of logs.replicasOf(node.id)) {
-            const folder = node.machine.disk.tree.find(replica.folder);
-            if (folder?.kind !== "directory") continue;
-            for (const [name, file] of folder.entries) {
-              const named = /^(\d{20})\.snapshot$/.exec(name);
-              if (named !== null && file.kind === "file" && !judged.has(file)) judge(replica, Number(named[1]), file, `${replica.folder}/${name}`);
-            }
+    let scans = 0;
+    const look = () => {
+      for (const node of run.cluster.nodes) {
+        if (run.excuses.isDamaged(node.id)) continue;
+        for (const replica of logs.replicasOf(node.id)) {
+          const folder = node.machine.disk.tree.find(replica.folder);
+          if (folder?.kind !== "directory") continue;
+          for (const [name, file] of folder.entries) {
+            const named = name.endsWith(".snapshot") ? /^(\d{20})\.snapshot$/.exec(name) : null;
+            if (named !== null && file.kind === "file" && !judged.has(file)) judge(replica, Number(named[1]), file, `${replica.folder}/${name}`);
           }
         }
+      }
+    };
+    return {
+      scan() {
+        if (scans++ % EVERY === 0) look();
       },
+      atEnd: look,
     };
   },
 };
