@@ -274,7 +274,7 @@ describe("partitions", () => {
       const producers = new Producers();
       producers.restore(7n, { epoch: 0, coordinatorEpoch: -1, lastTimestampMs: 1, usedMs: 0, openSince: null, batches: [{ lastSequence: sequence, offsetDelta: 0, lastOffset: 0, timestampMs: 1 }] });
       stage.file(1, `${stage.folder(1)}/${name}.snapshot`, encodeSnapshot(producers));
-      stage.scan();
+      stage.end();
     };
     kept(4, "00000000000000000001");
     expect(stage.violations).toEqual([]);
