@@ -32,10 +32,10 @@ export function reordered(judge: Judge, found: (text: string) => void): Rule {
     const { before } = write;
     if (place === undefined || before === null) return;
     const earlier = before.places[0];
-    if (earlier === undefined && place > start && before.acks === -1) {
-      if (start > 0) return; // it may have gone with what was deleted
-      found(`${write.partition.text}: ${writeText(write)} is at ${place}, but the batch before it is nowhere: ${writeText(before)}`);
-    } else if (earlier !== undefined && earlier > place) found(`${write.partition.text}: ${writeText(write)} lies at ${place}, before ${writeText(before)} at ${earlier}`);
+    if (earlier === undefined) {
+      // It may have gone with what was deleted; and with acks=1 with a leader that knew of both.
+      if (start === 0 && before.acks === -1) found(`${write.partition.text}: ${writeText(write)} is at ${place}, but the batch before it is nowhere: ${writeText(before)}`);
+    } else if (earlier > place) found(`${write.partition.text}: ${writeText(write)} lies at ${place}, before ${writeText(before)} at ${earlier}`);
   }
 }
 

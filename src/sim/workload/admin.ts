@@ -90,7 +90,7 @@ export class Admin implements Actor {
     const name = draws.chance(0.3) ? trim : draws.pick(this.#names);
     const own = this.#own.get(name);
     if (own === undefined) return this.#create(name);
-    const what = draws.pick(["write", "write", "write", "read", "read", "change"] as const);
+    const what = draws.pick(["write", "write", "read", "change", "change"] as const);
     if (what === "write") return this.#write(name);
     if (what === "read") return this.#read(name);
     if (name === trim) return draws.chance(0.7) ? this.#trim(name) : this.#elect(name);
