@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { buildBatch } from "../../src/records/builder.js";
 import { FOREIGN, valueOf } from "../../src/sim/oracle/history.js";
@@ -105,4 +107,10 @@ test("one plan gives one history", async () => {
   const [a, b] = [await run(one), await run(one)];
   expect([...b.history.lines()]).toEqual([...a.history.lines()]);
   expect(b.result.traceHash).toBe(a.result.traceHash);
+});
+
+test("a node that was down while a topic was made anew under its old name comes back", async () => {
+  const kept = JSON.parse(readFileSync(join(__dirname, "plans/topic-made-anew-while-down.json"), "utf8")) as Plan;
+  const { result } = await run(kept);
+  expect(result.violations).toEqual([]);
 });
