@@ -151,9 +151,10 @@ export class LogReplica implements RecordFileEvents<BatchFact> {
     const first = files[0]?.base ?? Infinity;
     for (const file of gone) {
       this.#tracked.delete(file.content);
-      // What goes in front is retention's.
-      if (file.base > first && file.written.length > 0) this.cut(file, file.written.map((placed) => placed.record));
+      // What goes in front is retention's; where nothing stays the log is begun anew.
+      if ((files.length === 0 || file.base > first) && file.written.length > 0) this.cut(file, file.written.map((placed) => placed.record));
     }
+    if (gone.length > 0) this.#tail = this.lastWritten;
   }
 
   namesSynced(): void {
