@@ -1,18 +1,17 @@
 /** For the second phase: what stands outside of the healthy core is hurt for good. */
 import type { Ledgers, Way } from "./faults/ledgers.js";
-import type { FaultPlan } from "./plan.js";
 import type { Run } from "./run.js";
 
 /**
- * Nodes outside of the core that suffer a fault keep it; the others are killed, cut off, or frozen, by a draw.
+ * Nodes outside of the core keep what they suffer; besides they are killed, without power, cut off, or frozen, by a draw.
  * @returns undoes what was added
  */
-export function hardenOutside(run: Run, ledgers: Ledgers, active: readonly FaultPlan[]): () => void {
+export function hardenOutside(run: Run, ledgers: Ledgers): () => void {
   const seeded = run.sim.seeded.fork("outside");
   const { core } = run.plan;
   const undos: (() => void)[] = [];
   for (const { id, machine } of run.cluster.nodes) {
-    if (core.includes(id) || active.some((fault) => fault.nodes.includes(id))) continue;
+    if (core.includes(id)) continue;
     const draw = seeded.below(4);
     if (run.sim.trace.withText) run.sim.trace.say("fault", machine.name, run.sim.nowMs, `outside of the core: ${["killed", "without power", "cut off", "frozen"][draw] ?? ""} for good`);
     if (draw === 0 || draw === 1) {

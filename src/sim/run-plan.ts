@@ -161,7 +161,7 @@ class Running {
       if (this.#isOver()) return;
     }
     const could = coreCould(this.#cluster, core);
-    const soften = hardenOutside(this.#run, this.#ledgers, this.#dealing.active);
+    const soften = hardenOutside(this.#run, this.#ledgers);
     const counts = this.#workload?.counts;
     const acknowledged = counts?.acknowledged.all ?? 0;
     const writes = this.plan.clients.some((client) => client.kind === "producer" && client.acks === -1);

@@ -38,11 +38,6 @@ export class Dealing {
     for (const [i, { fault }] of [...this.#active].sort(([a], [b]) => a - b)) if (which(fault)) this.#end(i);
   }
 
-  /** Faults under way. */
-  get active(): readonly FaultPlan[] {
-    return [...this.#active.values()].map((one) => one.fault);
-  }
-
   #apply(i: number, fault: FaultPlan): void {
     if (this.#over) return;
     const { sim } = this.run;

@@ -52,6 +52,7 @@ export const killAtCall: FaultKind = {
   }),
   apply: ({ run, ledgers }, fault) => {
     const undos: (() => void)[] = [];
+    let over = false;
     const power = wordOf(fault, "how", "kill") === "power";
     for (const id of fault.nodes) {
       const node = ledgers.cluster.node(id);
@@ -60,6 +61,7 @@ export const killAtCall: FaultKind = {
       const world = wordOf(fault, "role", "broker") === "controller" ? current.worlds.controller : current.worlds.broker;
       machine.crashAfter(numberOf(fault, "call", 1), world, power ? "power" : "kill");
       const poll = () => {
+        if (over) return;
         if (!current.process.ended) return void run.sim.at(run.sim.nowMs + POLL_MS, poll);
         if (!machine.powered) undos.push(ledgers.holdDown(id)); // somebody has to switch the machine on again
       };
@@ -70,6 +72,7 @@ export const killAtCall: FaultKind = {
       });
     }
     return () => {
+      over = true;
       for (const undo of undos) undo();
     };
   },
