@@ -44,6 +44,8 @@ export class ReplicaManager implements Replicas, Finder {
   readonly #replicas = new Map<string, Replica>();
   readonly #found = new Map<string, PartitionLog>(); // opened at the start, not claimed by metadata yet
   readonly #lanes = new Map<string, Promise<void>>();
+  /** Folder → until the replica that had it last has left it. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #fetchers = new Map<NodeId, Fetcher>();
   readonly #listeners = new Map<string, ((partition: number, reign: { readonly epoch: Epoch } | null) => void)[]>();
   readonly #proposals: IsrProposals;
@@ -101,8 +103,8 @@ export class ReplicaManager implements Replicas, Finder {
     if (!this.#registered && (own === null || own.incarnation !== this.parts.incarnation)) return; // an earlier life's metadata: no reign of it is ours
     if (!this.#registered) {
       this.#registered = true;
+      this.#setStraysAside(image); // first: a topic that was made anew meanwhile wants their folders
       for (const topic of image.topics()) for (let i = 0; i < topic.partitionCount; i++) this.#consider(topic.partition(i));
-      this.#setStraysAside(image);
       return;
     }
     for (const [topicId, name] of changes.topicsDeleted) this.#deleteTopic(topicId, name);
@@ -164,31 +166,46 @@ export class ReplicaManager implements Replicas, Finder {
     const { nodeId } = this.parts;
     const key = keyOf(partition.topicId, partition.index);
     if (!partition.replicas.includes(nodeId)) {
-      if (this.#replicas.has(key)) this.#lane(key, () => this.#remove(key));
+      const replica = this.#replicas.get(key);
+      if (replica !== undefined) this.#leave(key, replica.topic, () => this.#remove(key));
       return;
     }
     const topic = this.parts.coordination.image.topicById(partition.topicId);
     if (topic === null) return;
     const present = this.#replicas.get(key);
     if (present !== undefined && !present.busy && !this.#lanes.has(key)) return this.#assign(present, partition);
-    this.#lane(key, async () => {
+    void this.#lane(key, async () => {
+      // What has left the image meanwhile is not opened: nobody waits for the folder of one that waits for nobody's any more.
+      if (this.parts.coordination.image.topicById(partition.topicId)?.partition(partition.index)?.replicas.includes(nodeId) !== true) return;
       const replica = await this.#open(key, topic.name, partition);
       await replica.idle(); // a log that is being cut takes no new role
       this.#assign(replica, partition);
     });
   }
 
-  #lane(key: string, work: () => Promise<void>): void {
+  #lane(key: string, work: () => Promise<void>): Promise<void> {
     const next = (this.#lanes.get(key) ?? Promise.resolve()).then(work).then(() => {
       if (this.#lanes.get(key) === next) this.#lanes.delete(key);
     });
     this.#lanes.set(key, next);
     this.world.own(next, `partition ${key}`);
+    return next;
+  }
+
+  /** Lanes go by topic id, folders by name: who opens a folder waits until an older topic's replica of that name has left it. */
+  #leave(key: string, topic: string, work: () => Promise<void>): void {
+    const name = `${topic}-${key.slice(key.lastIndexOf("/") + 1)}`;
+    const gone: Promise<void> = this.#lane(key, work).then(() => {
+      if (this.#leaving.get(name) === gone) this.#leaving.delete(name);
+    });
+    this.#leaving.set(name, gone);
+    this.world.own(gone, `leaving ${name}`);
   }
 
   async #open(key: string, topic: string, partition: PartitionImage): Promise<Replica> {
     const present = this.#replicas.get(key);
     if (present !== undefined) return present;
+    await this.#leaving.get(`${topic}-${partition.index}`);
     const rules = this.#rules(topic);
     const opened = this.#found.get(key);
     this.#found.delete(key);
@@ -254,7 +271,7 @@ export class ReplicaManager implements Replicas, Finder {
 
   #deleteTopic(topicId: Uuid, name: string): void {
     const keys = [...this.#replicas.keys(), ...this.#lanes.keys()].filter((key) => key.startsWith(`${topicId}/`));
-    for (const key of new Set(keys)) this.#lane(key, () => this.#remove(key));
+    for (const key of new Set(keys)) this.#leave(key, name, () => this.#remove(key));
     this.world.logger.info({ topic: name, replicas: keys.length }, "topic deleted");
   }
 
@@ -276,7 +293,7 @@ export class ReplicaManager implements Replicas, Finder {
       if (partition?.replicas.includes(this.parts.nodeId) === true) continue;
       this.#found.delete(key);
       this.world.logger.warn({ topic: log.topic, partition: log.partition }, "metadata does not know this replica: set aside");
-      this.#lane(key, async () => {
+      this.#leave(key, log.topic, async () => {
         await log.close();
         await this.parts.directory.setAside(log.topic, log.partition);
       });
