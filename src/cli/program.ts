@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { absolutePath, environment, exit, printError, readTextFile } from "../host/process.js";
 import type { LogLevel } from "../host/logger.js";
 
@@ -49,6 +49,40 @@ program
     try {
       const { runDev } = await import("./dev.js");
       await runDev({ ...options, ephemeral: options.ephemeral === true });
+    } catch (error) {
+      fail(error);
+    }
+  });
+
+program
+  .command("simulate")
+  .description("run a whole cluster and its clients from a seed, in virtual time, under faults, and check that what must hold does")
+  .option("--seed <seed>", "a number or a word; the same one gives the same run", "1")
+  .option("--seeds <count>", "so many seeds from there on, one process a core", whole, 1)
+  .option("--nodes <count>", "1 to 9; as the seed has it when left out", whole)
+  .option("--faults <which>", "swarm (each seed draws which and how hard), none, or kinds separated by commas", "swarm")
+  .option("--minutes <count>", "virtual minutes under faults; about one when left out", Number)
+  .option("--plan <file>", "play a kept plan instead of drawing one")
+  .option("--keep <folder>", "where plans that failed are kept")
+  .option("--shrink", "make them small first")
+  .option("--json", "as data")
+  .addOption(new Option("--share <index/count>").hideHelp())
+  .action(async (given: { seed: string; seeds: number; nodes?: number; faults: string; minutes?: number; plan?: string; keep?: string; shrink?: boolean; json?: boolean; share?: string }) => {
+    try {
+      const { simulate } = await import("./simulate.js");
+      const [index, count] = (given.share ?? "").split("/").map(Number);
+      await simulate({
+        seed: given.seed,
+        seeds: given.seeds,
+        nodes: given.nodes ?? null,
+        faults: given.faults,
+        minutes: given.minutes ?? null,
+        plan: given.plan ?? null,
+        keep: given.keep ?? null,
+        shrink: given.shrink === true,
+        json: given.json === true,
+        share: index === undefined || count === undefined ? null : { index, count },
+      });
     } catch (error) {
       fail(error);
     }

@@ -1,5 +1,6 @@
 /** The process as main and the command line need it: arguments, environment, signals, output, the way out. */
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import type { LogSink } from "./logger.js";
 
@@ -34,6 +35,17 @@ export function readTextFile(file: string): string | null {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
     throw error;
   }
+}
+
+/** A file for a person to look at, in a folder that is made if it is missing. */
+export function writeTextFile(file: string, text: string): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, text);
+}
+
+/** How many processes can run at once. */
+export function processorCount(): number {
+  return os.availableParallelism();
 }
 
 export function print(text: string): void {
