@@ -1,11 +1,12 @@
 // Mutants against the simulator: each breaks one rule of production code and must be caught by a seed of the swarm. Without faults it must do what clients
 // ask, as far as they can see; some invariants, which look into disks and wires, see it even then.
 //
-//   node test/mutants/run.mjs [names…] [--seeds N] [--from N] [--salt TEXT] [--draw K] [--jobs J] [--src FOLDER] [--json] [--list]
+//   node test/mutants/run.mjs [names…] [--seeds N] [--from N] [--salt TEXT] [--draw K] [--jobs J] [--src FOLDER] [--no-quiet] [--short MS] [--json] [--list]
 //
 // --seeds N    at most so many for each mutant (500)          --from N    the first one's number (1)
 // --salt TEXT  before each seed's number: other seeds         --draw K    K mutants, drawn by the salt
 // --jobs J     processes at once (one a core at most)         --src DIR   another folder than this one's that holds src/
+// --no-quiet   without the run without faults                 --short MS  of faults in each seed, and no more events than a small one needs
 //
 // Where the unchanged build fails on the same seed too, only another rule, one that is meant to see the mutant, counts; else the seed is passed by, and told.
 import { spawn } from "node:child_process";
@@ -28,7 +29,7 @@ const { values: flags, positionals: names } = parseArgs({
   allowPositionals: true,
   options: {
     seeds: { type: "string", default: "500" }, from: { type: "string", default: "1" }, salt: { type: "string", default: "" }, draw: { type: "string" }, jobs: { type: "string", default: "1" },
-    src: { type: "string", default: ROOT }, json: { type: "boolean", default: false }, list: { type: "boolean", default: false },
+    src: { type: "string", default: ROOT }, json: { type: "boolean", default: false }, "no-quiet": { type: "boolean", default: false }, short: { type: "string" }, list: { type: "boolean", default: false },
   },
 });
 const mutants = chosen(readMutants(HERE));
@@ -47,7 +48,7 @@ const results = [];
 const queue = [...mutants];
 const jobs = Math.max(1, Math.min(Number(flags.jobs), availableParallelism(), queue.length));
 try {
-  quietSeed = await findQuietSeed();
+  if (!flags["no-quiet"]) quietSeed = await findQuietSeed();
   await Promise.all(Array.from({ length: jobs }, async () => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const result = await examine(mutant);
@@ -72,7 +73,7 @@ async function examine(mutant) {
   const begunMs = Date.now();
   try {
     const folder = builder.mutant(mutant);
-    const quiet = await firstCaught(folder, "none", [quietSeed]);
+    const quiet = quietSeed === null ? null : await firstCaught(folder, "none", [quietSeed]);
     if (quiet !== null) return { ...result, verdict: "fails without faults", seed: quiet.seed, rule: quiet.rule, text: quiet.text };
     const all = Array.from({ length: Number(flags.seeds) }, (_, i) => `${flags.salt}${Number(flags.from) + i}`);
     for (let at = 0; at < all.length; ) {
@@ -103,12 +104,13 @@ async function findQuietSeed() {
 
 /** By which rule does the unchanged build fail on this seed, if it does? Asked once for each seed and state of the sources. */
 async function unchanged(seed, faults = "swarm") {
-  const before = known.verdicts[seed];
+  const key = `${seed} ${flags.short ?? ""}`;
+  const before = known.verdicts[key];
   if (before !== undefined) return before;
   const found = await firstCaught(builder.base(), faults, [seed]);
-  known.verdicts[seed] = found?.rule ?? null;
+  known.verdicts[key] = found?.rule ?? null;
   writeFileSync(known.file, JSON.stringify(known.verdicts));
-  return known.verdicts[seed];
+  return known.verdicts[key];
 }
 
 function knownVerdicts() {
@@ -120,7 +122,7 @@ function knownVerdicts() {
 /** The first seed that is caught, or null. A process that dies or hangs is caught too, by no rule. */
 function firstCaught(folder, faults, seeds) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--enable-source-maps", join(HERE, "seeds.mjs"), folder, faults, ...seeds], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, ["--enable-source-maps", join(HERE, "seeds.mjs"), folder, faults, flags.short ?? "", ...seeds], { stdio: ["ignore", "pipe", "pipe"] });
     children.add(child);
     let found = null;
     let passed = 0;
