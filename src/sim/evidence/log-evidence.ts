@@ -4,6 +4,8 @@ import type { MachineDisk } from "../machine-disk.js";
 import { type BatchFact, type LogEvents, LogReplica, PartitionFacts } from "./log-replica.js";
 import { Signal } from "./signal.js";
 
+const PARTITION_METADATA = "/partition.metadata";
+
 export class LogEvidence implements LogEvents {
   /** By topic id and partition. */
   readonly partitions = new Map<string, PartitionFacts>();
@@ -56,6 +58,7 @@ export class LogEvidence implements LogEvents {
     const folder = `${of.root}/${slash < 0 ? rest : rest.slice(0, slash)}`;
     const known = of.replicas.get(folder);
     if (known === undefined) return this.#find(node, folder);
+    if (slash >= 0 && !path.endsWith(".log") && !path.endsWith(PARTITION_METADATA)) return; // derived files, in which nothing is read
     if (of.disk.tree.find(folder)?.kind === "directory" && (slash >= 0 || this.#topicIdIn(of.disk, folder) === known.facts.topicId)) return known.named();
     this.#forget(known);
     of.replicas.delete(folder);

@@ -109,6 +109,8 @@ export class LogReplica implements RecordFileEvents<BatchFact> {
   #written: readonly RecordFile<BatchFact>[] = [];
   #durable: readonly RecordFile<BatchFact>[] = [];
   #quiet = true;
+  /** Names of segments are not the same with and without power. */
+  #unsettled = true;
   /** The last batch written. */
   #tail: BatchFact | null = null;
 
@@ -145,6 +147,7 @@ export class LogReplica implements RecordFileEvents<BatchFact> {
   }
 
   named(): void {
+    this.#unsettled = true;
     const files = this.#list("entries");
     const gone = this.#written.filter((file) => !files.includes(file));
     this.#written = files;
@@ -157,8 +160,11 @@ export class LogReplica implements RecordFileEvents<BatchFact> {
     if (gone.length > 0) this.#tail = this.lastWritten;
   }
 
+  /** Some of the names that had changed may be durable now. */
   namesSynced(): void {
+    if (!this.#unsettled) return;
     this.#durable = this.#list("durable");
+    this.#unsettled = this.#durable.length !== this.#written.length || this.#durable.some((file, i) => file !== this.#written[i]);
     for (const file of [...this.#files.keys()]) if (!this.#written.some((one) => one.content === file) && !this.#durable.some((one) => one.content === file)) this.#files.delete(file);
   }
 
