@@ -11,7 +11,7 @@ import type { Answer } from "./link.js";
 
 const ASK_MS = 5_000;
 const RETRY_MS = 150;
-const MOVED = new Set<ErrorName>(["NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS", "NETWORK_EXCEPTION"]);
+const MOVED: ReadonlySet<ErrorName> = new Set<ErrorName>(["NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS", "NETWORK_EXCEPTION"]);
 
 export class Coordinator {
   #node: number | null = null;

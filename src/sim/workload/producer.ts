@@ -46,7 +46,7 @@ const RETRY_MS = 100;
 const INIT_MS = 5_000;
 
 /** Another try cannot help. */
-const FATAL = new Set<ErrorName>([
+const FATAL: ReadonlySet<ErrorName> = new Set<ErrorName>([
   "MESSAGE_TOO_LARGE",
   "RECORD_LIST_TOO_LARGE",
   "INVALID_REQUIRED_ACKS",
