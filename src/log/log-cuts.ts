@@ -19,6 +19,8 @@ export class LogCuts {
   readonly #state: LogState;
   readonly #writer: LogWriter;
   readonly #files: LogFiles;
+  /** Old segments on their way off the disk: one removal after the other, the oldest first, so that none in the middle is gone before those in front of it. */
+  #removing: Promise<void> = Promise.resolve();
 
   constructor(services: LogServices, state: LogState, writer: LogWriter, files: LogFiles) {
     this.#services = services;
@@ -146,7 +148,7 @@ export class LogCuts {
     if (gone.length === 0) return;
     const first = this.#state.segments[0]?.base ?? 0;
     this.#state.aborted = this.#state.aborted.filter((entry) => entry.lastOffset >= first);
-    this.#services.removeLater(() => this.#remove(gone), this.#state.settings.fileDeleteDelayMs);
+    this.#services.removeLater(() => (this.#removing = this.#removing.then(() => this.#remove(gone))), this.#state.settings.fileDeleteDelayMs);
   }
 
   /** Only what is still this log's: the folder may be another's by now, and a reset may have used a name again. */
