@@ -24,11 +24,9 @@ const HOMES: { readonly [name: string]: readonly string[] } = {
 const MOST_LINES = 400;
 /** Longer than they should be, and not to grow: shorten one and lower its number here. */
 const GROWN: { readonly [path: string]: number } = {
-  "src/log/disk-log.ts": 850,
-  "src/log/log-directory.ts": 440,
-  "src/log/recovery.ts": 430,
-  "src/raft/driver.ts": 560,
-  "src/replication/replica-manager.ts": 438,
+  "src/log/disk-log.ts": 407,
+  "src/raft/driver.ts": 507,
+  "src/replication/replica-manager.ts": 409,
 };
 
 const root = path.resolve(__dirname, "..");

@@ -14,6 +14,7 @@ import { deleteRecords } from "./delete-records.js";
 import { Fetcher } from "./fetcher.js";
 import { Fetching } from "./fetching.js";
 import { IsrProposals } from "./isr-proposals.js";
+import { Lanes } from "./lanes.js";
 import { LaxList } from "./lax-list.js";
 import { RunningLog } from "./leader-log.js";
 import { listOffset } from "./list-offsets.js";
@@ -43,9 +44,7 @@ export class ReplicaManager implements Replicas, Finder {
   readonly waiting: WaitingRoom;
   readonly #replicas = new Map<string, Replica>();
   readonly #found = new Map<string, PartitionLog>(); // opened at the start, not claimed by metadata yet
-  readonly #lanes = new Map<string, Promise<void>>();
-  /** Folder → until the replica that had it last has left it. */
-  readonly #leaving = new Map<string, Promise<void>>();
+  readonly #lanes: Lanes;
   readonly #fetchers = new Map<NodeId, Fetcher>();
   readonly #listeners = new Map<string, ((partition: number, reign: { readonly epoch: Epoch } | null) => void)[]>();
   readonly #proposals: IsrProposals;
@@ -61,6 +60,7 @@ export class ReplicaManager implements Replicas, Finder {
 
   constructor(readonly world: World, readonly parts: ReplicaManagerParts) {
     this.waiting = new WaitingRoom(world);
+    this.#lanes = new Lanes(world);
     this.#proposals = new IsrProposals(world, parts.coordination, parts.nodeId, () => parts.settings.number("replica.lag.time.max.ms"));
     this.#lax = new LaxList(world.disk, parts.directory.path);
     this.#producing = new Producing(world, this, this.waiting);
@@ -167,14 +167,14 @@ export class ReplicaManager implements Replicas, Finder {
     const key = keyOf(partition.topicId, partition.index);
     if (!partition.replicas.includes(nodeId)) {
       const replica = this.#replicas.get(key);
-      if (replica !== undefined) this.#leave(key, replica.topic, () => this.#remove(key));
+      if (replica !== undefined) this.#lanes.leave(key, replica.topic, () => this.#remove(key));
       return;
     }
     const topic = this.parts.coordination.image.topicById(partition.topicId);
     if (topic === null) return;
     const present = this.#replicas.get(key);
     if (present !== undefined && !present.busy && !this.#lanes.has(key)) return this.#assign(present, partition);
-    void this.#lane(key, async () => {
+    void this.#lanes.run(key, async () => {
       // What has left the image meanwhile is not opened: nobody waits for the folder of one that waits for nobody's any more.
       if (this.parts.coordination.image.topicById(partition.topicId)?.partition(partition.index)?.replicas.includes(nodeId) !== true) return;
       const replica = await this.#open(key, topic.name, partition);
@@ -183,29 +183,10 @@ export class ReplicaManager implements Replicas, Finder {
     });
   }
 
-  #lane(key: string, work: () => Promise<void>): Promise<void> {
-    const next = (this.#lanes.get(key) ?? Promise.resolve()).then(work).then(() => {
-      if (this.#lanes.get(key) === next) this.#lanes.delete(key);
-    });
-    this.#lanes.set(key, next);
-    this.world.own(next, `partition ${key}`);
-    return next;
-  }
-
-  /** Lanes go by topic id, folders by name: who opens a folder waits until an older topic's replica of that name has left it. */
-  #leave(key: string, topic: string, work: () => Promise<void>): void {
-    const name = `${topic}-${key.slice(key.lastIndexOf("/") + 1)}`;
-    const gone: Promise<void> = this.#lane(key, work).then(() => {
-      if (this.#leaving.get(name) === gone) this.#leaving.delete(name);
-    });
-    this.#leaving.set(name, gone);
-    this.world.own(gone, `leaving ${name}`);
-  }
-
   async #open(key: string, topic: string, partition: PartitionImage): Promise<Replica> {
     const present = this.#replicas.get(key);
     if (present !== undefined) return present;
-    await this.#leaving.get(`${topic}-${partition.index}`);
+    await this.#lanes.left(topic, partition.index);
     const rules = this.#rules(topic);
     const opened = this.#found.get(key);
     this.#found.delete(key);
@@ -271,7 +252,7 @@ export class ReplicaManager implements Replicas, Finder {
 
   #deleteTopic(topicId: Uuid, name: string): void {
     const keys = [...this.#replicas.keys(), ...this.#lanes.keys()].filter((key) => key.startsWith(`${topicId}/`));
-    for (const key of new Set(keys)) this.#leave(key, name, () => this.#remove(key));
+    for (const key of new Set(keys)) this.#lanes.leave(key, name, () => this.#remove(key));
     this.world.logger.info({ topic: name, replicas: keys.length }, "topic deleted");
   }
 
@@ -293,7 +274,7 @@ export class ReplicaManager implements Replicas, Finder {
       if (partition?.replicas.includes(this.parts.nodeId) === true) continue;
       this.#found.delete(key);
       this.world.logger.warn({ topic: log.topic, partition: log.partition }, "metadata does not know this replica: set aside");
-      this.#leave(key, log.topic, async () => {
+      this.#lanes.leave(key, log.topic, async () => {
         await log.close();
         await this.parts.directory.setAside(log.topic, log.partition);
       });
@@ -401,17 +382,7 @@ export class ReplicaManager implements Replicas, Finder {
       followers: all.filter((one) => one.role.name === "follower").length,
       waits: this.waiting.count,
       fetchers: [...this.#fetchers.values()].filter((one) => one.size > 0).length,
-      partitions: all.map((one) => ({
-        topic: one.topic,
-        partition: one.partition,
-        role: one.role.name,
-        epoch: one.epoch,
-        start: one.log.start,
-        highWatermark: one.highWatermark,
-        durableEnd: one.log.durableEnd,
-        end: one.log.end,
-        isr: one.role.name === "leader" ? one.role.view.isr : [],
-      })),
+      partitions: all.map((one) => one.inspect()),
     };
   }
 
@@ -421,7 +392,7 @@ export class ReplicaManager implements Replicas, Finder {
     this.#proposals.close();
     await Promise.all([this.#markLater.close(), this.#maintainLater.close()]);
     for (const fetcher of this.#fetchers.values()) fetcher.stop();
-    await Promise.all(this.#lanes.values());
+    await this.#lanes.settled();
     await Promise.all([...this.#replicas.values()].map((replica) => replica.idle()));
     await this.parts.directory.writeHighWatermarks(this.#currentMarks());
     for (const replica of this.#replicas.values()) {

@@ -5,6 +5,7 @@ import type { LogSettings, PartitionLog } from "../log/partition-log.js";
 import type { PartitionImage } from "../metadata/image.js";
 import type { EffectiveTopicSettings } from "../metadata/topic-settings.js";
 import type { CodecName } from "../records/batch.js";
+import type { ReplicaInspection } from "./replicas.js";
 import { advanceHighWatermark, checkLeader, makeLeaderView, onOwnAppend, settleIsr, type LeaderView } from "./leader-view.js";
 
 /** What of a topic's settings replication needs, read once for each change of them. */
@@ -187,6 +188,11 @@ export class Replica {
 
   check(): void {
     if (this.role.name === "leader") checkLeader(this.role.view, this.log, this.rules.durable);
+  }
+
+  inspect(): ReplicaInspection {
+    const { topic, partition, role, epoch, highWatermark, log } = this;
+    return { topic, partition, role: role.name, epoch, start: log.start, highWatermark, durableEnd: log.durableEnd, end: log.end, isr: role.name === "leader" ? role.view.isr : [] };
   }
 }
 

@@ -135,20 +135,22 @@ export interface LeaderLog {
   readonly leading: boolean;
 }
 
+export interface ReplicaInspection {
+  readonly topic: string;
+  readonly partition: number;
+  readonly role: "leader" | "follower" | "offline";
+  readonly epoch: number;
+  readonly start: number;
+  readonly highWatermark: number;
+  readonly durableEnd: number;
+  readonly end: number;
+  readonly isr: readonly number[];
+}
+
 export interface ReplicasInspection {
   readonly leaders: number;
   readonly followers: number;
   readonly waits: number;
   readonly fetchers: number;
-  readonly partitions: readonly {
-    readonly topic: string;
-    readonly partition: number;
-    readonly role: "leader" | "follower" | "offline";
-    readonly epoch: number;
-    readonly start: number;
-    readonly highWatermark: number;
-    readonly durableEnd: number;
-    readonly end: number;
-    readonly isr: readonly number[];
-  }[];
+  readonly partitions: readonly ReplicaInspection[];
 }
