@@ -1,12 +1,14 @@
 /** `kontiki simulate`: a whole cluster from a seed, one run or many, with faults; what it finds is told so that it can be played again. */
 import { startNodeProcess, type Child } from "../host/child.js";
 import { absolutePath, besides, exitCode, onStopSignal, print, printError, processorCount, readTextFile, terminalColumns, uptimeMs, writeTextFile } from "../host/process.js";
+import { FAULT_KINDS } from "../sim/faults/kinds.js";
 import { drawPlan, type DrawOptions } from "../sim/plan-draw.js";
 import { PARTS } from "../sim/parts.js";
 import type { Plan } from "../sim/plan.js";
 import type { RunResult, Violation } from "../sim/run.js";
 import { type Progress, runPlan } from "../sim/run-plan.js";
 import { shrink } from "../sim/shrink.js";
+import { CliError } from "./kafka-client.js";
 import { clock, counted, describeViolation, LiveLine, progressText, SeedsTable } from "./simulate-view.js";
 
 export interface SimulateOptions {
@@ -32,6 +34,9 @@ export interface SimulateOptions {
 const MAX_EVENTS = 4_000_000;
 const MAX_REAL_MS = 600_000;
 
+const NODES_MAX = 9;
+const MINUTES_MAX = 1_440;
+
 /** One line of a process that runs a share. */
 interface SeedLine {
   readonly seed: string;
@@ -40,6 +45,7 @@ interface SeedLine {
 }
 
 export async function simulate(options: SimulateOptions): Promise<void> {
+  if (options.seeds < 1) throw new CliError("--seeds: at least 1");
   if (options.share !== null) return runShare(options, options.share);
   if (options.seeds > 1 && options.plan === null) return runMany(options);
   return runOne(options);
@@ -70,10 +76,16 @@ function run(plan: Plan, options: { readonly text?: boolean; readonly onProgress
   return runPlan(plan, PARTS, { ...options, maxEvents: MAX_EVENTS * minutes, maxRealMs: MAX_REAL_MS * minutes });
 }
 
-function drawing(options: SimulateOptions): DrawOptions {
+/** @throws CliError for what cannot be drawn */
+export function drawing(options: Pick<SimulateOptions, "faults" | "nodes" | "minutes">): DrawOptions {
   const { faults, nodes, minutes } = options;
+  if (nodes !== null && (nodes < 1 || nodes > NODES_MAX)) throw new CliError(`--nodes: from 1 to ${NODES_MAX}, not ${nodes}`);
+  if (minutes !== null && !(minutes > 0 && minutes <= MINUTES_MAX)) throw new CliError(`--minutes: a number above 0, at most ${MINUTES_MAX}`);
+  const kinds = faults === "swarm" || faults === "none" ? [] : faults.split(",").map((kind) => kind.trim());
+  const unknown = kinds.find((kind) => !FAULT_KINDS.has(kind));
+  if (unknown !== undefined) throw new CliError(`--faults: there is no kind called ${unknown}; there are swarm, none, ${[...FAULT_KINDS.keys()].join(", ")}`);
   return {
-    faults: faults === "swarm" || faults === "none" ? faults : faults.split(",").map((kind) => kind.trim()),
+    faults: faults === "swarm" || faults === "none" ? faults : kinds,
     ...(nodes === null ? {} : { nodes }),
     ...(minutes === null ? {} : { faultsMs: Math.max(1_000, Math.round(minutes * 60_000)) }),
   };
@@ -82,7 +94,12 @@ function drawing(options: SimulateOptions): DrawOptions {
 function readPlan(file: string): Plan {
   const text = readTextFile(absolutePath(file));
   if (text === null) throw new CliError(`--plan: there is no file ${file}`);
-  const plan = JSON.parse(text) as Plan; // one that this command has written
+  let plan: Plan;
+  try {
+    plan = JSON.parse(text) as Plan; // one that this command has written
+  } catch {
+    throw new CliError(`--plan: ${file} is not JSON`);
+  }
   if (plan.version !== 1) throw new CliError(`--plan: ${file} is no plan of this version`);
   return plan;
 }
@@ -186,8 +203,4 @@ async function runShare(options: SimulateOptions, share: { readonly index: numbe
 /** The seeds after a number are the next numbers; after a word, the word with numbers. */
 function nthSeed(first: string, n: number): string {
   return /^\d{1,15}$/.test(first) ? String(Number(first) + n) : n === 0 ? first : `${first}-${n}`;
-}
-
-export class CliError extends Error {
-  override readonly name = "CliError";
 }
