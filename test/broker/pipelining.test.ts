@@ -1,13 +1,15 @@
 /** Many produce requests of one connection in flight at once, light and dear to check, small and large: accepted in the order sent, and stored as sent. */
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startCluster, type Cluster } from "../../src/app/cluster.js";
+import { jobs } from "../../src/app/jobs.js";
 import { NO_UUID, type Uuid } from "../../src/base/ids.js";
 import { errorName } from "../../src/protocol/errors.js";
 import { ProduceRequest, ProduceResponse } from "../../src/protocol/messages/00-produce.js";
 import { FetchRequest, FetchResponse } from "../../src/protocol/messages/01-fetch.js";
 import { MetadataRequest, MetadataResponse } from "../../src/protocol/messages/03-metadata.js";
 import { InitProducerIdRequest, InitProducerIdResponse } from "../../src/protocol/messages/22-init-producer-id.js";
+import { VALIDATE_JOB } from "../../src/records/validate-job.js";
 import { splitBatches } from "../../src/records/batch.js";
 import { buildBatch } from "../../src/records/builder.js";
 import { readRecords } from "../../src/records/record.js";
@@ -82,4 +84,27 @@ describe("a pipeline of produce requests", () => {
       { numRuns: 12 },
     );
   });
+});
+
+test.each([
+  ["gzip", 300_000, 1],
+  ["gzip", 1_000, 0],
+  ["none", 300_000, 0],
+] as const)("what is dear to check leaves the thread: %s, %i bytes", async (codec, bytes, jobsRun) => {
+  const name = `leaves-${codec}-${bytes}`;
+  await createTopics(port, [{ name, configs: [] }]);
+  const job = vi.spyOn(jobs, VALIDATE_JOB);
+  try {
+    await withClient(port, async (client) => {
+      const metadata = await client.ask(MetadataRequest, MetadataResponse, { topics: [{ name }] });
+      const topicId = metadata.topics[0]?.topicId ?? NO_UUID;
+      await untilLed(client, topicId);
+      const records = buildBatch([{ key: null, value: value(1, bytes), timestamp: 1 }], { codec });
+      const answer = await client.ask(ProduceRequest, ProduceResponse, { transactionalId: null, acks: -1, timeoutMs: 10_000, topicData: [{ topicId, partitionData: [{ index: 0, records }] }] });
+      expect(errorName(answer.responses[0]?.partitionResponses[0]?.errorCode ?? -1)).toBe("NONE");
+    });
+    expect(job).toHaveBeenCalledTimes(jobsRun);
+  } finally {
+    job.mockRestore();
+  }
 });
